@@ -1,0 +1,1 @@
+"""Where is it?  Points, boundaries, and the spatial SQL."""

@@ -1,0 +1,61 @@
+"""Layers of boundaries, each boundary in versions."""
+
+from datetime import datetime
+
+from shapely.geometry import MultiPolygon
+from sqlalchemy import Double, Index, Text, UniqueConstraint, and_, or_, text
+from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql import ColumnElement
+
+from db import Base, CityRow, city_key
+from geo.columns import ShapelyGeometry
+
+
+class Layer(CityRow, Base):
+    """One way of dividing a city: council districts, police precincts, the city's outline."""
+
+    __tablename__ = "layer"
+    __table_args__ = (UniqueConstraint("jurisdiction_id", "code"),)
+
+    code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+
+
+class Boundary(CityRow, Base):
+    """One district of a layer as it was drawn from valid_from (null: since ever) until valid_to (null: until further notice).
+
+    valid_to is not part of the time: the next version begins there.
+    """
+
+    __tablename__ = "boundary"
+    __table_args__ = (
+        city_key("layer_id", "layer"),
+        # No two versions of a district at one time.
+        ExcludeConstraint(
+            ("jurisdiction_id", "="),
+            ("layer_id", "="),
+            ("code", "="),
+            (text("tstzrange(valid_from, valid_to)"), "&&"),
+            name="ex_boundary_versions",
+            using="gist",
+        ),
+        Index("ix_boundary_area", "area", postgresql_using="gist"),
+        Index(None, "jurisdiction_id", "layer_id", "code"),
+    )
+
+    layer_id: Mapped[int]
+    code: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    area: Mapped[MultiPolygon] = mapped_column(ShapelyGeometry("MULTIPOLYGON"))
+    area_square_metres: Mapped[float] = mapped_column(Double)
+    valid_from: Mapped[datetime | None]
+    valid_to: Mapped[datetime | None]
+
+    @classmethod
+    def in_force(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Whether this version is the one in force at a moment."""
+        return and_(
+            or_(cls.valid_from.is_(None), cls.valid_from <= at),
+            or_(cls.valid_to.is_(None), cls.valid_to > at),
+        )

@@ -1,0 +1,38 @@
+"""Spatial SQL: the only file that says ST_.  Takes columns and expressions, knows no table."""
+
+from typing import Any
+
+from geoalchemy2 import Geography, Geometry
+from sqlalchemy import ColumnElement, Double, Function, cast, func, type_coerce
+
+from geo.columns import WGS84
+
+
+def covers(area: ColumnElement[Any], location: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether the area covers the location; a point on the edge belongs to both sides.  Uses the GiST index of area."""
+    return func.ST_Covers(area, location)
+
+
+def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A WGS84 point of two numbers in degrees; null when one of them is null."""
+    return type_coerce(func.ST_SetSRID(func.ST_MakePoint(cast(long, Double), cast(lat, Double)), WGS84), Geometry())
+
+
+def longitude(location: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Degrees east of a point."""
+    return func.ST_X(location)
+
+
+def latitude(location: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Degrees north of a point."""
+    return func.ST_Y(location)
+
+
+def square_metres(area: ColumnElement[Any]) -> Function[float]:
+    """The area in square metres on the WGS84 spheroid."""
+    return func.ST_Area(_geography(area))
+
+
+def _geography(column: ColumnElement[Any]) -> ColumnElement[Any]:
+    # Rendered as bare `geography`: with a type and srid the cast would miss an index on (location::geography).
+    return cast(column, Geography(geometry_type=None, srid=-1))

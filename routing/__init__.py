@@ -1,0 +1,1 @@
+"""Whose is it, and why?  Departments, rules, the decision."""
