@@ -1,0 +1,1 @@
+"""How does it look?  Marshmallow in and out, JSON and XML."""

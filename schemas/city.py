@@ -1,0 +1,205 @@
+"""The files of a city's folder.  `docs/city-folder.md` shows each."""
+
+import re
+from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+
+URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
+SERVICE_TYPES = ("realtime", "batch", "blackbox")
+DATATYPES = ("string", "number", "datetime", "text", "singlevaluelist", "multivaluelist")
+LISTS = ("singlevaluelist", "multivaluelist")
+
+
+class Words(fields.String):
+    """Text that says something."""
+
+    default_error_messages = {
+        "invalid": "must be text (put it in quotes)",
+        "required": "is required",
+        "null": "is required",
+    }
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
+        if not text:
+            raise ValidationError("must not be empty")
+        return text
+
+
+class Code(Words):
+    """Text that may stand in a URL as it is."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        if URL_SAFE.fullmatch(text) is None:
+            raise ValidationError(f"must be letters, digits, - and _ only, got {text!r}")
+        return text
+
+
+class Zone(Words):
+    """A time zone by its name in the tz database."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            ZoneInfo(text)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValidationError(f"must be a time zone such as America/New_York, got {text!r}") from error
+        return text
+
+
+class LayerSchema(Schema):
+    """A layer: its name, and which properties of its file's features are code and name."""
+
+    name = Words(required=True)
+    code_property = Words(load_default="code")
+    name_property = Words(load_default="name")
+
+
+class JurisdictionSchema(Schema):
+    """jurisdiction.yml."""
+
+    jurisdiction_id = Words(required=True, validate=validate.Regexp(r"^[A-Za-z0-9._-]+$"))
+    name = Words(required=True)
+    timezone = Zone(required=True)
+    hosts = fields.List(Words(), load_default=list)
+    contact = Words(required=True)
+    key_service = Words(required=True)
+    default_department = Code(required=True)
+    outline = Words(required=True)
+    layers = fields.Dict(keys=Code(), values=fields.Nested(LayerSchema), required=True, validate=validate.Length(min=1))
+
+    @validates_schema
+    def _outline_is_a_layer(self, data: Any, **kwargs: Any) -> None:
+        if data["outline"] not in data["layers"]:
+            raise ValidationError(f"must be one of the layers {', '.join(data['layers'])}", "outline")
+
+
+class UnitSchema(Schema):
+    """A unit of a department."""
+
+    code = Code(required=True)
+    name = Words(required=True)
+    phone = Words()
+    email = Words()
+
+
+class DepartmentSchema(UnitSchema):
+    """An item of departments.yml."""
+
+    units = fields.List(fields.Nested(UnitSchema), load_default=list)
+
+
+class ValueSchema(Schema):
+    """A choice of a list attribute."""
+
+    key = Words(required=True)
+    name = Words(required=True)
+
+
+class AttributeSchema(Schema):
+    """A question of a service's form."""
+
+    code = Words(required=True, validate=validate.Regexp(r"^[^\[\]]+$"))
+    datatype = Words(required=True, validate=validate.OneOf(DATATYPES))
+    required = fields.Boolean(load_default=False)
+    variable = fields.Boolean(load_default=True)
+    description = Words(required=True)
+    datatype_description = Words()
+    values = fields.List(fields.Nested(ValueSchema), load_default=list)
+
+    @validates_schema
+    def _values_fit_datatype(self, data: Any, **kwargs: Any) -> None:
+        keys = [value["key"] for value in data["values"]]
+        if (data["datatype"] in LISTS) != bool(keys):
+            raise ValidationError("are for the two list datatypes, which need them", "values")
+        if len(set(keys)) != len(keys):
+            raise ValidationError("must have each key once", "values")
+
+
+class ServiceSchema(Schema):
+    """An item of services.yml."""
+
+    service_code = Code(required=True)
+    service_name = Words(required=True)
+    description = Words(required=True)
+    group = Words(required=True)
+    keywords = fields.List(Words(validate=validate.ContainsNoneOf(",")), load_default=list)
+    type = Words(load_default="realtime", validate=validate.OneOf(SERVICE_TYPES))
+    private = fields.Boolean(load_default=False)
+    location_required = fields.Boolean(load_default=True)
+    notice = Words()
+    attributes = fields.List(fields.Nested(AttributeSchema), load_default=list)
+
+    @validates_schema
+    def _attribute_codes_differ(self, data: Any, **kwargs: Any) -> None:
+        codes = [attribute["code"] for attribute in data["attributes"]]
+        if len(set(codes)) != len(codes):
+            raise ValidationError("must have each code once", "attributes")
+
+
+class RuleSchema(Schema):
+    """A line of rules.csv; what is blank means any service, or everywhere."""
+
+    code = Words(required=True)
+    service_code = fields.String(load_default="")
+    group = fields.String(load_default="")
+    layer = fields.String(load_default="")
+    boundary = fields.String(load_default="")
+    department = Words(required=True)
+    priority = fields.Integer(load_default=100, validate=validate.Range(min=-1_000_000, max=1_000_000))
+    note = fields.String(load_default="")
+
+
+class LocatedSchema(Schema):
+    """Which rows have a place: those with one of these values in this column."""
+
+    column = Words(required=True)
+    values = fields.List(Words(), required=True, validate=validate.Length(min=1))
+
+
+class ColumnsSchema(Schema):
+    """Which column of an export holds what."""
+
+    service_request_id = Words(required=True)
+    requested_datetime = Words(required=True)
+    service = Words(required=True)
+    status = Words()
+    status_notes = Words()
+    expected_datetime = Words()
+    updated_datetime = Words()
+    closed_datetime = Words()
+    description = Words()
+    address = Words()
+    address_id = Words()
+    zipcode = Words()
+    lat = Words()
+    long = Words()
+    channel = Words()
+    department = Words()
+    unit = Words()
+
+
+class MatchSchema(Schema):
+    """How a recorded value finds ours."""
+
+    service = Words(load_default="service_name", validate=validate.OneOf(["service_name", "service_code"]))
+    department = Words(load_default="code", validate=validate.OneOf(["code", "name"]))
+    unit = Words(load_default="name", validate=validate.OneOf(["code", "name"]))
+
+
+class MappingSchema(Schema):
+    """mapping.yml: how to read a city's export."""
+
+    timezone = Zone(required=True)
+    columns = fields.Nested(ColumnsSchema, required=True)
+    match = fields.Nested(MatchSchema, load_default=lambda: MatchSchema().load({}))
+    values = fields.Dict(
+        keys=Words(validate=validate.OneOf(["status", "channel", "service", "department", "unit"])),
+        values=fields.Dict(keys=Words(), values=Words()),
+        load_default=dict,
+    )
+    located = fields.Nested(LocatedSchema)
+    unlocated = Words(load_default="keep", validate=validate.OneOf(["keep", "skip"]))

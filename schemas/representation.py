@@ -1,0 +1,58 @@
+"""A resource on the wire, declared once: its fields in the spec's order, and the names around them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema, fields
+
+
+class Text(fields.String):
+    """A string; text in XML."""
+
+
+class Number(fields.Float):
+    """A finite number; a JSON number."""
+
+
+class Flag(fields.Boolean):
+    """true or false in both formats."""
+
+
+class Order(fields.Integer):
+    """A whole number."""
+
+
+class Moment(fields.AwareDateTime):
+    """A W3C date-time in UTC, to the second."""
+
+
+class Items(fields.Field[Any]):
+    """Repeated things inside a container: rows of a schema, or (schema None) plain texts.  `item` is the XML name of one."""
+
+    def __init__(self, item: str, schema: type[Schema] | None = None) -> None:
+        super().__init__()
+        self.item = item
+        self.schema = schema
+
+
+@dataclass(frozen=True, kw_only=True)
+class Representation:
+    """How rows of a schema look: JSON is an array of objects (or, not is_list, one object), XML a root with children.
+
+    A row is a sequence of values in the order of the schema's fields; the value of an Items field is a list of rows.
+    A field declared with metadata omit_null=True has no key in JSON when it is null; in XML it is an empty element.
+    """
+
+    schema: type[Schema]
+    singular: str
+    plural: str | None = None
+
+    @property
+    def is_list(self) -> bool:
+        """Whether there may be several."""
+        return self.plural is not None
+
+
+def fields_of(schema: type[Schema]) -> dict[str, fields.Field[Any]]:
+    """Name and field, in the declared order."""
+    return dict(schema._declared_fields)

@@ -1,0 +1,64 @@
+"""Requests, the receipts of a POST, and tokens.  Source: GeoReport v2, GET Service Requests, POST Service Request, tokens."""
+
+from marshmallow import Schema
+
+from schemas.representation import Moment, Number, Representation, Text
+
+
+class RequestSchema(Schema):
+    """A service request, as public reads show it."""
+
+    service_request_id = Text(required=True)
+    status = Text(required=True)
+    status_notes = Text(allow_none=True)
+    service_name = Text(required=True)
+    service_code = Text(required=True)
+    description = Text(allow_none=True)
+    agency_responsible = Text(allow_none=True)
+    service_notice = Text(allow_none=True)
+    requested_datetime = Moment(required=True)
+    updated_datetime = Moment(required=True)
+    expected_datetime = Moment(allow_none=True)
+    address = Text(allow_none=True)
+    address_id = Text(allow_none=True)
+    zipcode = Text(allow_none=True)
+    lat = Number(allow_none=True)
+    long = Number(allow_none=True)
+    media_url = Text(allow_none=True)
+
+
+class RealtimeReceiptSchema(Schema):
+    """The answer to a POST of a realtime service: never a token beside it, nor a null one."""
+
+    service_request_id = Text(required=True)
+    service_notice = Text(allow_none=True)
+    account_id = Text(allow_none=True)
+
+
+class BatchReceiptSchema(Schema):
+    """The answer to a POST of a batch service: the number comes later, through the token."""
+
+    token = Text(required=True)
+    service_notice = Text(allow_none=True)
+    account_id = Text(allow_none=True)
+
+
+class BlackboxReceiptSchema(Schema):
+    """The answer to a POST of a blackbox service: neither number nor token."""
+
+    service_notice = Text(allow_none=True)
+    account_id = Text(allow_none=True)
+
+
+class TokenSchema(Schema):
+    """What became of a token; clients take a null service_request_id for an id, so a pending one has no such key."""
+
+    service_request_id = Text(metadata={"omit_null": True})
+    token = Text(required=True)
+
+
+REQUESTS = Representation(schema=RequestSchema, plural="service_requests", singular="request")
+REALTIME_RECEIPT = Representation(schema=RealtimeReceiptSchema, plural="service_requests", singular="request")
+BATCH_RECEIPT = Representation(schema=BatchReceiptSchema, plural="service_requests", singular="request")
+BLACKBOX_RECEIPT = Representation(schema=BlackboxReceiptSchema, plural="service_requests", singular="request")
+TOKENS = Representation(schema=TokenSchema, plural="service_requests", singular="request")
