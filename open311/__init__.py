@@ -1,0 +1,1 @@
+"""The service: tables, cases, HTTP, pages, commands."""

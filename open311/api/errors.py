@@ -1,0 +1,90 @@
+"""Error to status and text: the only place that knows, one shape for all.  Source: GeoReport v2, Possible Errors; spec 1.7."""
+
+import secrets
+
+import structlog
+from flask import Flask, Response, request
+from marshmallow import ValidationError
+from werkzeug.exceptions import HTTPException
+
+from open311.api.cors import allow_every_origin
+from open311.api.form import BadForm
+from open311.api.respond import respond
+from open311.cases.search import UnknownRequest, UnknownToken
+from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction
+from open311.keys import KeyRefused
+from open311.services import ServiceMissing, UnknownService
+from schemas.error import ERRORS
+from schemas.problems import Problems, flatten
+
+log = structlog.get_logger()
+
+API_PREFIX = "/open311/"
+
+# What went wrong: status, and the text with the fact in it.
+STATUS: dict[type[Exception], tuple[int, str]] = {
+    UnknownJurisdiction: (404, "jurisdiction_id {} was not found"),
+    JurisdictionMissing: (400, "jurisdiction_id is required: several cities are served here"),
+    JurisdictionsDiffer: (400, "jurisdiction_id must be the same wherever it is given, got {}"),
+    KeyRefused: (403, "{}"),
+    ServiceMissing: (400, "service_code is required"),
+    UnknownService: (404, "service_code {} was not found"),
+    UnknownRequest: (404, "service_request_id {} was not found"),
+    UnknownToken: (404, "token {} was not found"),
+    BadForm: (400, "{}"),
+}
+
+
+def register(app: Flask) -> None:
+    """Answer every error under /open311 in the shape of the spec and the format asked for."""
+    for kind in STATUS:
+        app.register_error_handler(kind, _known)
+    app.register_error_handler(Problems, _problems)
+    app.register_error_handler(ValidationError, _problems)
+    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(Exception, _unforeseen)
+
+
+def _known(error: Exception) -> Response:
+    status, text = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    return _answer(status, [text.format(_shown(error))])
+
+
+def _problems(error: Problems | ValidationError) -> Response:
+    return _answer(400, flatten(error.messages))
+
+
+def _http(error: HTTPException) -> Response | HTTPException:
+    if not request.path.startswith(API_PREFIX):
+        return error
+    # Statuses the spec does not name become those it does: 400 what was asked wrongly, 404 what is not there.
+    code = error.code or 500
+    if code == 404:
+        return _answer(404, [f"{request.path} was not found; resources end in .xml or .json"])
+    if code == 405:
+        return _answer(400, [f"{request.method} is not possible on {request.path}"], allow=error)
+    if code >= 500 or code == 429:
+        return _answer(code, [error.description or error.name])
+    return _answer(400, [error.description or error.name])
+
+
+def _unforeseen(error: Exception) -> Response:
+    error_id = secrets.token_hex(6)
+    log.error("unforeseen", error_id=error_id, method=request.method, path=request.path, exc_info=error)
+    text = f"something went wrong on our side; it is logged as {error_id}"
+    if request.path.startswith(API_PREFIX):
+        return _answer(500, [text])
+    return Response(text + "\n", status=500, content_type="text/plain; charset=utf-8")
+
+
+def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None) -> Response:
+    format = "json" if request.path.endswith(".json") else "xml"
+    response = respond(ERRORS, [(status, text) for text in texts], format, status=status)
+    valid_methods = getattr(allow, "valid_methods", None)
+    if valid_methods:
+        response.headers["Allow"] = ", ".join(sorted(valid_methods))
+    return allow_every_origin(response)
+
+
+def _shown(error: Exception) -> str:
+    return str(error.args[0])[:200] if error.args else ""

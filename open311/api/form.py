@@ -1,0 +1,94 @@
+"""The form of a POST: its texts and its files, read strictly."""
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qsl
+
+from flask import Request
+from werkzeug.datastructures import FileStorage, Headers
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.formparser import MultiPartParser
+
+from open311.config import Settings
+
+URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+class BadForm(ValueError):
+    """A body that cannot be read as a form; the message says why."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """Field name to values as sent, and the uploaded files in order; parts without a file name chosen are left out."""
+
+    fields: dict[str, list[str]] = field(default_factory=dict)
+    files: list[FileStorage] = field(default_factory=list)
+
+    def first(self, name: str) -> str:
+        """The first value that is not blank, or the empty text."""
+        return next((text.strip() for text in self.fields.get(name, ()) if text.strip()), "")
+
+
+def read_form(request: Request, settings: Settings) -> Form:
+    """The form in the body together with the arguments of the query (some clients send the key there).
+
+    Raises BadForm: too large, too many fields, not UTF-8, a boundary that does not fit, another media type.
+    """
+    kind = request.mimetype
+    try:
+        if kind == MULTIPART:
+            pairs, files = _multipart(request, settings)
+        elif kind in (URLENCODED, ""):
+            pairs, files = _urlencoded(request.get_data(cache=False), settings), []
+        else:
+            raise BadForm(f"Content-Type must be {URLENCODED} or {MULTIPART}, got {kind[:100]}")
+    except RequestEntityTooLarge as error:
+        raise BadForm(
+            f"the body must be at most {settings.max_body_bytes} bytes, with at most {settings.max_form_fields} fields"
+        ) from error
+    pairs += _urlencoded(request.query_string, settings)
+    form = Form(files=files)
+    for name, text in pairs:
+        form.fields.setdefault(name, []).append(text)
+    return form
+
+
+def _urlencoded(body: bytes, settings: Settings) -> list[tuple[str, str]]:
+    try:
+        return parse_qsl(
+            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=settings.max_form_fields
+        )
+    except UnicodeDecodeError as error:
+        raise BadForm("the form must be UTF-8, percent-encoded") from error
+    except ValueError as error:
+        raise BadForm(f"the form must have at most {settings.max_form_fields} fields") from error
+
+
+class _Lossless(MultiPartParser):
+    """Werkzeug puts U+FFFD where bytes are not UTF-8; Latin-1 keeps them, so that we can tell."""
+
+    def get_part_charset(self, headers: Headers) -> str:
+        return "latin-1"
+
+
+def _multipart(request: Request, settings: Settings) -> tuple[list[tuple[str, str]], list[FileStorage]]:
+    boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
+    if not boundary:
+        raise BadForm("the multipart form names no boundary")
+    parser = _Lossless(
+        max_form_memory_size=settings.max_body_bytes,
+        max_form_parts=settings.max_form_fields,
+    )
+    try:
+        texts, parts = parser.parse(request.stream, boundary, request.content_length)
+    except ValueError as error:
+        raise BadForm(f"the multipart form cannot be read: {error}") from error
+    pairs: list[tuple[str, str]] = []
+    for name, text in texts.items(multi=True):
+        try:
+            pairs.append((name, text.encode("latin-1").decode("utf-8")))
+        except UnicodeDecodeError as error:
+            raise BadForm(f"{name[:100]} must be UTF-8") from error
+    files: list[Any] = [part for _, part in parts.items(multi=True) if part.filename]
+    return pairs, files

@@ -1,0 +1,123 @@
+"""POST requests, GET requests, GET requests/{service_request_id}."""
+
+from datetime import UTC, datetime
+from urllib.parse import urlencode
+
+from flask import Blueprint, Response, request
+from werkzeug.datastructures import MultiDict
+
+from db.driver import driver
+from open311.api.access import arguments, asked_city, caller_key, public, public_url, with_key
+from open311.api.form import Form, read_form
+from open311.api.respond import FORMATS, respond
+from open311.cases import intake
+from open311.cases.photos import PhotoShelf
+from open311.cases.report import read_report
+from open311.cases.search import Page, find_request, find_requests
+from open311.config import settings
+from open311.services import find_service
+from schemas import query
+from schemas.moment import whole_second
+from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS
+
+# The report's number in FixMyStreet: posted again with the same key, it is the same request.
+_FMS_ID = "attribute[fixmystreet_id]"
+
+
+def add_routes(api: Blueprint) -> None:
+    """The routes of this file; the singular form is what one published client asks."""
+    api.post(f"/requests.<{FORMATS}:format>")(create_request)
+    api.get(f"/requests.<{FORMATS}:format>")(list_requests)
+    api.get(f"/requests/<number>.<{FORMATS}:format>")(show_request)
+    api.get(f"/request/<number>.<{FORMATS}:format>", endpoint="show_request_singular")(show_request)
+
+
+@with_key
+def create_request(format: str) -> Response:
+    """POST /requests.{json,xml}.  Spec 1.3.  200; 400 with every problem; 403 key; 404 service or jurisdiction unknown."""
+    limits = settings()
+    form = read_form(request, limits)
+    city = asked_city(form)
+    key_id = caller_key(form, city)
+    with driver.connection() as connection:
+        service = find_service(connection, form.first("service_code"), jurisdiction_id=city.id)
+    report = read_report(form.fields, form.files, service=service, zone=city.zone, limits=limits)
+    now = whole_second(datetime.now(UTC))
+    with (
+        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        driver.transaction() as connection,
+    ):
+        decision = intake.route(
+            connection,
+            jurisdiction_id=city.id,
+            service=service.new,
+            point=report.submission.point,
+            default_department_id=city.default_department_id,
+            at=now,
+        )
+        report.refuse_if_wrong(decision, city)
+        draft = report.as_draft(
+            decision, shelf, channel="app", api_key_id=key_id, client_reference=_client_reference(form)
+        )
+        receipt = intake.receive(connection, draft, jurisdiction_id=city.id, now=now)
+        if not receipt.is_new:
+            shelf.clear()
+    told = (service.notice, report.submission.person.get("account_id"))
+    if receipt.number is not None:
+        return respond(REALTIME_RECEIPT, [(receipt.number, *told)], format)
+    if receipt.token is not None:
+        return respond(BATCH_RECEIPT, [(receipt.token, *told)], format)
+    return respond(BLACKBOX_RECEIPT, [told], format)
+
+
+@public
+def list_requests(format: str) -> Response:
+    """GET /requests.{json,xml}.  Spec 1.5, 5.1.  200, newest first; 400 malformed filter; 404 jurisdiction unknown."""
+    limits, city = settings(), asked_city()
+    asked = query.read(
+        arguments(),
+        zone=city.zone,
+        now=datetime.now(UTC),
+        max_span_days=limits.max_span_days,
+        max_page_rows=limits.max_page_rows,
+    )
+    with driver.connection() as connection:
+        page = find_requests(connection, asked, jurisdiction_id=city.id, public_url=public_url())
+    return respond(REQUESTS, page.rows, format, headers=_page_headers(asked, page))
+
+
+@public
+def show_request(number: str, format: str) -> Response:
+    """GET /requests/{service_request_id}.{json,xml}.  Spec 1.6.  200; 400; 404 request or jurisdiction unknown."""
+    city = asked_city()
+    with driver.connection() as connection:
+        row = find_request(connection, number, jurisdiction_id=city.id, public_url=public_url())
+    return respond(REQUESTS, [row], format)
+
+
+def _client_reference(form: Form) -> str | None:
+    """What makes a repeated POST the same request: an Idempotency-Key, or FixMyStreet's id of the report."""
+    key = request.headers.get("Idempotency-Key", "").strip()
+    if key:
+        return f"key:{key[:200]}"
+    fms_id = form.first(_FMS_ID)
+    return f"fms:{fms_id[:200]}" if fms_id else None
+
+
+def _page_headers(asked: query.RequestsQuery, page: Page) -> dict[str, str]:
+    """Link to the pages before and after (RFC 8288), and the page size in use."""
+    links = []
+    if asked.page > 1:
+        links += [(1, "first"), (asked.page - 1, "prev")]
+    if page.has_more:
+        links.append((asked.page + 1, "next"))
+    headers = {"X-Page-Size": str(asked.page_rows)}
+    if links:
+        headers["Link"] = ", ".join(f'<{_page_url(number, asked.page_rows)}>; rel="{name}"' for number, name in links)
+    return headers
+
+
+def _page_url(number: int, page_rows: int) -> str:
+    given = MultiDict(request.args)
+    given["page"], given["page_size"] = str(number), str(page_rows)
+    return f"{public_url()}{request.path}?{urlencode(list(given.items(multi=True)))}"

@@ -1,0 +1,53 @@
+"""A representation as an HTTP answer: format by the path, ETag, JSONP, Link."""
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from flask import Response, request
+
+from schemas import as_json, as_xml
+from schemas.problems import Problems
+from schemas.representation import Representation
+
+FORMATS = "any(json,xml)"
+JAVASCRIPT = "application/javascript; charset=utf-8"
+
+_CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,63}", re.ASCII)
+_RENDERERS = {"json": as_json, "xml": as_xml}
+
+
+def respond(
+    representation: Representation,
+    rows: Sequence[Sequence[Any]],
+    format: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The rows in the format asked for; a GET carries an ETag of its bytes, and answers 304 to who has them."""
+    renderer = _RENDERERS[format]
+    content_type = renderer.CONTENT_TYPE
+    body = renderer.render(representation, rows)
+    if format == "json" and request.method in ("GET", "HEAD") and status == 200 and request.args.get("callback"):
+        body, content_type = _called_back(body), JAVASCRIPT
+    response = Response(body, status=status, content_type=content_type, headers=headers)
+    if status == 200 and request.method in ("GET", "HEAD"):
+        etag = hashlib.blake2b(body, digest_size=12).hexdigest()
+        response.headers["ETag"] = f'"{etag}"'
+        if request.if_none_match.contains(etag):
+            # The headers stay: a 304 says what the 200 would have said.
+            response.status_code = 304
+            response.set_data(b"")
+            del response.headers["Content-Type"], response.headers["Content-Length"]
+    return response
+
+
+def _called_back(body: bytes) -> bytes:
+    callback = request.args["callback"]
+    if _CALLBACK.fullmatch(callback) is None:
+        raise Problems([f"callback must be the name of a JavaScript function, got {callback[:100]!r}"])
+    # U+2028 and U+2029 end a line in old JavaScript.
+    text = body.replace("\u2028".encode(), b"\\u2028").replace("\u2029".encode(), b"\\u2029")
+    return callback.encode() + b"(" + text + b");"

@@ -1,0 +1,33 @@
+"""GET services, GET services/{service_code}."""
+
+from flask import Blueprint, Response
+
+from db.driver import driver
+from open311.api.access import asked_city, public
+from open311.api.respond import FORMATS, respond
+from open311.services import list_services, show_definition
+from schemas.service import DEFINITION, SERVICES
+
+
+def add_routes(api: Blueprint) -> None:
+    """The routes of this file."""
+    api.get(f"/services.<{FORMATS}:format>")(show_services)
+    api.get(f"/services/<service_code>.<{FORMATS}:format>")(show_service)
+
+
+@public
+def show_services(format: str) -> Response:
+    """GET /services.{json,xml}.  Spec 1.1.  200; 400 jurisdiction missing; 404 jurisdiction unknown."""
+    city = asked_city()
+    with driver.connection() as connection:
+        rows = list_services(connection, jurisdiction_id=city.id)
+    return respond(SERVICES, rows, format)
+
+
+@public
+def show_service(service_code: str, format: str) -> Response:
+    """GET /services/{service_code}.{json,xml}.  Spec 1.2, 2.  200; 400; 404 service or jurisdiction unknown."""
+    city = asked_city()
+    with driver.connection() as connection:
+        definition = show_definition(connection, service_code, jurisdiction_id=city.id)
+    return respond(DEFINITION, [definition], format)

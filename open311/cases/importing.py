@@ -1,0 +1,313 @@
+"""Past cases of a city: routed by our rules and kept with their own numbers; or only routed, to see how far we agree."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from itertools import groupby, islice
+from pathlib import Path
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Select, Table, Text, bindparam, select
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from db.driver import Statement
+from geo.queries import make_point
+from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
+from open311.jurisdictions import City
+from open311.models import Service, ServiceRequest
+from routing.decision import Decision, candidates, decide
+from routing.models import Department
+
+BATCH_ROWS = 5000
+WEEK = timedelta(weeks=1)
+
+
+@dataclass
+class Imported:
+    """What an import did, counted in cases; problems are `file:line: what`, of batches that were not kept."""
+
+    kept: int = 0
+    already_there: int = 0
+    without_place: int = 0
+    skipped_without_place: int = 0
+    closed_before_opened: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+@dataclass
+class Agreement:
+    """How far our routing agrees with what a city recorded, counted in cases."""
+
+    cases: int = 0
+    located: int = 0
+    department: int = 0
+    unit: int = 0
+
+    def as_shares(self) -> dict[str, Any]:
+        """{"cases", "located", "department", "queue"}: two counts, and two shares of all cases."""
+        total = max(self.cases, 1)
+        return {
+            "cases": self.cases,
+            "located": self.located,
+            "department": round(self.department / total, 4),
+            "queue": round(self.unit / total, 4),
+        }
+
+
+def weeks_to_now(path: Path, mapping: ExportMapping, *, now: datetime) -> int:
+    """By how many whole weeks the dates must move so that the newest opening lies in the seven days before now."""
+    newest = max(filter(None, (mapping.opened_at(row) for _, row in rows_of(path, mapping))), default=now)
+    # The clock may change in between: an hour is kept in hand, so that nothing lands after now.
+    return max(0, (now - newest - timedelta(hours=1)) // WEEK)
+
+
+class Importer:
+    """Imports an export's cases for one city, a batch at a time; a batch is kept whole or not at all.
+
+    A case whose number is there already is left as it is, so that an import that was cut off is simply run again.
+    """
+
+    def __init__(self, connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping) -> None:
+        self._connection, self._city, self._path, self._mapping = connection, city, path, mapping
+        column = Service.code if mapping.match["service"] == "service_code" else Service.name
+        self._services = {
+            row.named: row for row in Statement(_services(column)).run(connection, jurisdiction_id=city.id).fetchall()
+        }
+        self._batch = Batch(connection, city)
+        self.result = Imported()
+
+    def batches(self, *, weeks: int, now: datetime) -> Iterator[Callable[[], int]]:
+        """One call a batch: it keeps the batch on the connection's transaction and gives the rows it read."""
+        moved = weeks * WEEK
+        rows = rows_of(self._path, self._mapping)
+        while chunk := list(islice(rows, BATCH_ROWS)):
+            yield lambda chunk=chunk: self._import(chunk, moved=moved, now=now)  # type: ignore[misc]
+
+    def _import(self, rows: Sequence[tuple[int, dict[str, str | None]]], *, moved: timedelta, now: datetime) -> int:
+        cases: list[RecordedCase] = []
+        problems: list[str] = []
+        for line, row in rows:
+            try:
+                recorded = self._mapping.case(row, line, moved=moved, now=now)
+                if recorded.service not in self._services:
+                    raise BadRow(
+                        f"{self._mapping.columns['service']} {recorded.service!r} is no service of {self._city.name}"
+                    )
+                cases.append(recorded)
+            except BadRow as error:
+                problems.append(f"{self._path}:{line}: {error}")
+        self.result.problems += problems
+        if not problems:
+            self._keep(cases)
+        return len(rows)
+
+    def _keep(self, cases: Sequence[RecordedCase]) -> None:
+        placed = [each for each in cases if each.point is not None or self._mapping.keeps_unlocated]
+        decisions = self._batch.decide(
+            (each, self._services[each.service].id, self._services[each.service].service_group) for each in placed
+        )
+        kept = self._batch.keep(placed, decisions, self._services)
+        result = self.result
+        result.kept += len(kept)
+        result.already_there += len(placed) - len(kept)
+        result.skipped_without_place += len(cases) - len(placed)
+        result.without_place += sum(1 for each in kept if each.point is None)
+        result.closed_before_opened += sum(1 for each in kept if each.was_closed_early)
+
+
+def score(
+    connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping, *, now: datetime
+) -> Iterator[Agreement]:
+    """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing."""
+    column = Service.code if mapping.match["service"] == "service_code" else Service.name
+    services = {row.named: row for row in Statement(_services(column)).run(connection, jurisdiction_id=city.id)}
+    found, batch = Agreement(), Batch(connection, city)
+    names = {kind: _names(connection, city, mapping.match[kind]) for kind in ("department", "unit")}
+    rows = rows_of(path, mapping)
+    while chunk := list(islice(rows, BATCH_ROWS)):
+        cases = [mapping.case(row, line, moved=timedelta(), now=now) for line, row in chunk]
+        known = [each for each in cases if each.service in services]
+        decisions = batch.decide(
+            (each, services[each.service].id, services[each.service].service_group) for each in known
+        )
+        found.cases += len(cases)
+        found.located += sum(1 for each in cases if each.point is not None)
+        for each in known:
+            chosen = decisions[each.line].chosen
+            recorded_unit = names["unit"].get(each.unit or "")
+            found.department += chosen.department_id == names["department"].get(each.department or "")
+            found.unit += recorded_unit is not None and recorded_unit == (chosen.unit_id or chosen.department_id)
+        yield found
+
+
+def _names(connection: "Connection[Any]", city: City, match: str) -> dict[str, int]:
+    column = Department.code if match == "code" else Department.name
+    named = Statement(
+        select(column.label("named"), Department.id).where(
+            Department.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
+        )
+    )
+    return {row.named: row.id for row in named.run(connection, jurisdiction_id=city.id)}
+
+
+def _services(column: Any) -> Select[Any]:
+    return select(column.label("named"), Service.id, Service.service_group, Service.type, Service.is_private).where(
+        Service.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
+    )
+
+
+class Batch:
+    """Many cases at once: one candidate query over all of them, and rows by COPY."""
+
+    def __init__(self, connection: "Connection[Any]", city: City) -> None:
+        self._connection, self._city = connection, city
+        for table, columns in (("recorded_case", _COLUMNS), ("recorded_request", _REQUEST_COLUMNS)):
+            declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+            connection.execute(f"create temp table if not exists {table} ({declared}) on commit delete rows")
+
+    def decide(self, cases: Iterator[tuple[RecordedCase, int, str]]) -> dict[int, Decision]:
+        """Line of each case (case, service id, service group): its decision, by the map in force when it was opened."""
+        self._connection.execute("truncate recorded_case")
+        with self._connection.cursor().copy(f"copy recorded_case ({', '.join(_COLUMNS)}) from stdin") as copy:
+            for each, service_id, group in cases:
+                point = each.point
+                copy.write_row(
+                    (each.line, service_id, group, point and point.long, point and point.lat, each.requested_at)
+                )
+        self._connection.execute("analyze recorded_case")
+        rows = _ROUTE.run(
+            self._connection,
+            jurisdiction_id=self._city.id,
+            default_department_id=self._city.default_department_id,
+        )
+        return {key: decide(list(group)) for key, group in groupby(rows, key=lambda row: row.key)}
+
+    def keep(
+        self, cases: Sequence[RecordedCase], decisions: Mapping[int, Decision], services: Mapping[str, Any]
+    ) -> list[RecordedCase]:
+        """The cases that were not there already, kept with history and stamps."""
+        self._connection.execute("truncate recorded_request")
+        self._copy(
+            "recorded_request",
+            tuple(_REQUEST_COLUMNS),
+            (self._request(each, services[each.service], decisions[each.line]) for each in cases),
+        )
+        ids = {row.number: row.id for row in _INSERT.run(self._connection, jurisdiction_id=self._city.id)}
+        kept = [each for each in cases if each.number in ids]
+        self._copy(
+            "request_event",
+            ("jurisdiction_id", "request_id", "at", "kind", "facts"),
+            (row for each in kept for row in self._events(each, ids[each.number], decisions[each.line])),
+        )
+        self._copy(
+            "request_district",
+            ("jurisdiction_id", "request_id", "boundary_id", "requested_at"),
+            (
+                (self._city.id, ids[each.number], boundary_id, each.requested_at)
+                for each in kept
+                for boundary_id in decisions[each.line].boundary_ids
+            ),
+        )
+        return kept
+
+    def _request(self, each: RecordedCase, service: Any, decision: Decision) -> tuple[Any, ...]:
+        point, chosen = each.point, decision.chosen
+        return (
+            each.number,
+            service.id,
+            each.status,
+            each.status_notes,
+            each.description,
+            chosen.department_id,
+            chosen.unit_id,
+            each.requested_at,
+            each.updated_at,
+            each.expected_at,
+            each.closed_at,
+            each.address,
+            each.address_id,
+            each.zipcode,
+            point and point.long,
+            point and point.lat,
+            each.channel,
+            not service.is_private and service.type != "blackbox",
+        )
+
+    def _events(self, each: RecordedCase, request_id: int, decision: Decision) -> Iterator[tuple[Any, ...]]:
+        key = (self._city.id, request_id)
+        yield (*key, each.requested_at, "received", Jsonb({"channel": each.channel, "imported": True}))
+        yield (*key, each.requested_at, "recorded", Jsonb({"department": each.department, "unit": each.unit}))
+        yield (*key, each.requested_at, "routed", Jsonb(decision.as_record()))
+        if each.closed_at is not None:
+            yield (*key, each.closed_at, "closed", Jsonb({"closed_before_opened": each.was_closed_early}))
+
+    def _copy(self, table: str, columns: Sequence[str], rows: Iterator[tuple[Any, ...]]) -> None:
+        with self._connection.cursor().copy(f"copy {table} ({', '.join(columns)}) from stdin") as copy:
+            for row in rows:
+                copy.write_row(row)
+
+
+_TIME, _LONG = "timestamptz", "double precision"
+_COLUMNS = {"key": "bigint", "service_id": "bigint", "service_group": "text", "long": _LONG, "lat": _LONG, "at": _TIME}
+_REQUEST_COLUMNS = {
+    "number": "text",
+    "service_id": "bigint",
+    "status": "text",
+    "status_notes": "text",
+    "description": "text",
+    "department_id": "bigint",
+    "unit_id": "bigint",
+    "requested_at": _TIME,
+    "updated_at": _TIME,
+    "expected_at": _TIME,
+    "closed_at": _TIME,
+    "address": "text",
+    "address_id": "text",
+    "zipcode": "text",
+    "long": _LONG,
+    "lat": _LONG,
+    "channel": "text",
+    "is_public": "boolean",
+}
+_TYPES = {
+    "bigint": BigInteger(),
+    "text": Text(),
+    _LONG: Double(),
+    _TIME: TIMESTAMP(timezone=True),
+    "boolean": Boolean(),
+}
+
+
+def _table(name: str, columns: Mapping[str, str]) -> Table:
+    return Table(name, MetaData(), *[Column(column, _TYPES[kind]) for column, kind in columns.items()])
+
+
+_RECORDED = _table("recorded_case", _COLUMNS)
+_CASES = select(
+    _RECORDED.c.key,
+    _RECORDED.c.service_id,
+    _RECORDED.c.service_group,
+    make_point(long=_RECORDED.c.long, lat=_RECORDED.c.lat).label("location"),
+    _RECORDED.c.at,
+    bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
+).subquery("case")
+_ROUTE = Statement(candidates(_CASES, bindparam("jurisdiction_id", type_=BigInteger)))
+
+_REQUESTS = _table("recorded_request", _REQUEST_COLUMNS)
+_PLAIN = [name for name in _REQUEST_COLUMNS if name not in ("long", "lat")]
+_INSERT = Statement(
+    upsert(ServiceRequest)
+    .from_select(
+        ["jurisdiction_id", "location", *_PLAIN],
+        select(
+            bindparam("jurisdiction_id", type_=BigInteger),
+            make_point(long=_REQUESTS.c.long, lat=_REQUESTS.c.lat),
+            *[_REQUESTS.c[name] for name in _PLAIN],
+        ),
+    )
+    .on_conflict_do_nothing(index_elements=["jurisdiction_id", "number"])
+    .returning(ServiceRequest.id, ServiceRequest.number)
+)

@@ -1,0 +1,277 @@
+"""How a request comes in: routed, stamped, kept with its history, in one transaction."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from db.driver import Statement
+from geo.point import Point
+from geo.queries import make_point
+from open311.cases.jobs import queue
+from open311.cases.numbers import new_number, new_token
+from open311.models import Media, Reporter, RequestDistrict, RequestEvent, Service, ServiceRequest
+from routing.decision import Decision, candidates, decide
+from schemas.definition import Answers
+from schemas.submission import PERSONAL_FIELDS
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewService:
+    """What intake must know of the service asked for."""
+
+    id: int
+    group: str
+    type: str
+    is_private: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class NewMedia:
+    """A photo of ours (a path beginning with "/") or an address that the client gave."""
+
+    path: str
+    content_type: str | None = None
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+    size_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Draft:
+    """A request that was found good and is to be received."""
+
+    service: NewService
+    decision: Decision
+    point: Point | None
+    address: str | None = None
+    address_id: str | None = None
+    description: str | None = None
+    answers: Answers = field(default_factory=dict)
+    person: Mapping[str, str] = field(default_factory=dict)
+    media: Sequence[NewMedia] = ()
+    channel: str = "app"
+    api_key_id: int | None = None
+    client_reference: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Receipt:
+    """What the reporter may be told: a number, a token, or (blackbox) neither.  is_new: not a repeated POST."""
+
+    number: str | None
+    token: str | None
+    is_new: bool = True
+
+
+def route(
+    connection: "Connection[Any]",
+    *,
+    jurisdiction_id: int,
+    service: NewService,
+    point: Point | None,
+    default_department_id: int,
+    at: datetime,
+) -> Decision:
+    """Who would answer for a request of this service at this point (None: no place is known), and why."""
+    rows = _ROUTE.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        service_id=service.id,
+        service_group=service.group,
+        long=point.long if point else None,
+        lat=point.lat if point else None,
+        at=at,
+        default_department_id=default_department_id,
+    ).fetchall()
+    return decide(rows)
+
+
+def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, now: datetime) -> Receipt:
+    """Keep a request: the row, its history, its stamp, who reported it, its media; for a batch service the job that numbers it.
+
+    A client_reference that the same key has used before gives the earlier request's receipt, and nothing is kept.
+    `now` is a whole second.  The caller's transaction makes it all one.
+    """
+    service, decision = draft.service, draft.decision
+    is_batch = service.type == "batch"
+    values: dict[str, Any] = {
+        "jurisdiction_id": jurisdiction_id,
+        "token": new_token() if is_batch else None,
+        "service_id": service.id,
+        "status": "open",
+        "description": draft.description,
+        "department_id": decision.chosen.department_id,
+        "unit_id": decision.chosen.unit_id,
+        "requested_at": now,
+        "updated_at": now,
+        "address": draft.address,
+        "address_id": draft.address_id,
+        "long": draft.point.long if draft.point else None,
+        "lat": draft.point.lat if draft.point else None,
+        "media_url": draft.media[0].path if draft.media else None,
+        "attributes": Jsonb(draft.answers),
+        "channel": draft.channel,
+        "is_public": not (is_batch or service.is_private or service.type == "blackbox"),
+        "api_key_id": draft.api_key_id,
+        "client_reference": draft.client_reference,
+    }
+    request_id = number = None
+    while request_id is None:
+        number = None if is_batch else new_number()
+        row = _INSERT.run(connection, number=number, **values).fetchone()
+        request_id = row.id if row else None
+        if request_id is None and draft.client_reference is not None:
+            earlier = _EARLIER.run(
+                connection,
+                jurisdiction_id=jurisdiction_id,
+                api_key_id=draft.api_key_id,
+                client_reference=draft.client_reference,
+            ).fetchone()
+            if earlier is not None:
+                return _receipt(earlier.type, earlier.number, earlier.token, is_new=False)
+    _keep_around(connection, draft, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
+    if is_batch:
+        queue.configure_task("number_request", connection=connection).defer(
+            jurisdiction_id=jurisdiction_id, request_id=request_id
+        )
+    return _receipt(service.type, number, values["token"])
+
+
+def _receipt(service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:
+    if service_type == "blackbox":
+        return Receipt(number=None, token=None, is_new=is_new)
+    if service_type == "batch":
+        return Receipt(number=None, token=token, is_new=is_new)
+    return Receipt(number=number, token=None, is_new=is_new)
+
+
+def _keep_around(
+    connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, request_id: int, now: datetime
+) -> None:
+    key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
+    _EVENTS.run(
+        connection,
+        **key,
+        at=now,
+        received=Jsonb({"channel": draft.channel, "api_key_id": draft.api_key_id}),
+        routed=Jsonb(draft.decision.as_record()),
+    )
+    if draft.decision.boundary_ids:
+        _STAMP.run(connection, **key, boundary_ids=list(draft.decision.boundary_ids), requested_at=now)
+    if draft.person:
+        _REPORTER.run(connection, **key, **{name: draft.person.get(name) for name in PERSONAL_FIELDS})
+    for position, each in enumerate(draft.media, start=1):
+        _MEDIA.run(
+            connection,
+            **key,
+            position=position,
+            path=each.path,
+            content_type=each.content_type,
+            width_pixels=each.width_pixels,
+            height_pixels=each.height_pixels,
+            size_bytes=each.size_bytes,
+        )
+
+
+def _parameters(*names: str) -> dict[str, Any]:
+    return {name: bindparam(name) for name in names}
+
+
+_CASE = select(
+    literal(0, BigInteger).label("key"),
+    bindparam("service_id", type_=BigInteger).label("service_id"),
+    bindparam("service_group", type_=Text).label("service_group"),
+    make_point(long=bindparam("long"), lat=bindparam("lat")).label("location"),
+    bindparam("at", type_=TIMESTAMP(timezone=True)).label("at"),
+    bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
+).subquery("case")
+
+_ROUTE = Statement(candidates(_CASE, bindparam("jurisdiction_id", type_=BigInteger)))
+
+_INSERT = Statement(
+    # Two things can be there already: the number (another is drawn) and the client's reference (its request is the answer).
+    upsert(ServiceRequest)
+    .values(
+        location=make_point(long=bindparam("long"), lat=bindparam("lat")),
+        **_parameters(
+            "jurisdiction_id",
+            "number",
+            "token",
+            "service_id",
+            "status",
+            "description",
+            "department_id",
+            "unit_id",
+            "requested_at",
+            "updated_at",
+            "address",
+            "address_id",
+            "media_url",
+            "attributes",
+            "channel",
+            "is_public",
+            "api_key_id",
+            "client_reference",
+        ),
+    )
+    .on_conflict_do_nothing()
+    .returning(ServiceRequest.id)
+)
+
+_EARLIER = Statement(
+    select(Service.type, ServiceRequest.number, ServiceRequest.token)
+    .join(
+        Service,
+        and_(Service.jurisdiction_id == bindparam("jurisdiction_id"), Service.id == ServiceRequest.service_id),
+    )
+    .where(
+        ServiceRequest.jurisdiction_id == bindparam("jurisdiction_id"),
+        ServiceRequest.api_key_id == bindparam("api_key_id"),
+        ServiceRequest.client_reference == bindparam("client_reference"),
+    )
+)
+
+_EVENTS = Statement(
+    insert(RequestEvent).values(
+        [
+            {**_parameters("jurisdiction_id", "request_id", "at"), "kind": literal(kind), "facts": bindparam(kind)}
+            for kind in ("received", "routed")
+        ]
+    )
+)
+
+_STAMP = Statement(
+    insert(RequestDistrict).from_select(
+        ["jurisdiction_id", "request_id", "boundary_id", "requested_at"],
+        select(
+            bindparam("jurisdiction_id", type_=BigInteger),
+            bindparam("request_id", type_=BigInteger),
+            func.unnest(bindparam("boundary_ids", type_=ARRAY(BigInteger))),
+            bindparam("requested_at", type_=TIMESTAMP(timezone=True)),
+        ),
+    )
+)
+
+_REPORTER = Statement(insert(Reporter).values(_parameters("jurisdiction_id", "request_id", *PERSONAL_FIELDS)))
+
+_MEDIA = Statement(
+    insert(Media).values(
+        _parameters(
+            "jurisdiction_id",
+            "request_id",
+            "position",
+            "path",
+            "content_type",
+            "width_pixels",
+            "height_pixels",
+            "size_bytes",
+        )
+    )
+)

@@ -1,0 +1,59 @@
+"""How a batch request gets its number: by a job, after the answer."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, and_, bindparam, insert, select, update
+
+from db.driver import Statement, driver
+from open311.cases.jobs import queue
+from open311.cases.numbers import new_number
+from open311.models import RequestEvent, Service, ServiceRequest
+from schemas.moment import whole_second
+
+
+@queue.task(name="number_request", retry=5)
+def number_request(jurisdiction_id: int, request_id: int) -> None:
+    """Job: give a batch request its number.  Running it twice changes nothing."""
+    with driver.transaction() as connection:
+        give_number(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, now=datetime.now(UTC))
+
+
+def give_number(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> str | None:
+    """Number a request that has none, and let it be seen unless its service is private; None when it had one already."""
+    key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
+    number = new_number()
+    if _NUMBER.run(connection, **key, number=number).fetchone() is None:
+        return None
+    _EVENT.run(connection, **key, at=whole_second(now), facts=Jsonb({"number": number}))
+    return number
+
+
+_KEY = (
+    ServiceRequest.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
+    ServiceRequest.id == bindparam("request_id", type_=BigInteger),
+)
+
+_NUMBER = Statement(
+    update(ServiceRequest)
+    .where(*_KEY, ServiceRequest.number.is_(None))
+    .values(
+        number=bindparam("number"),
+        is_public=select(~Service.is_private)
+        .where(and_(Service.jurisdiction_id == bindparam("jurisdiction_id"), Service.id == ServiceRequest.service_id))
+        .scalar_subquery(),
+    )
+    .returning(ServiceRequest.id)
+)
+
+_EVENT = Statement(
+    insert(RequestEvent).values(
+        jurisdiction_id=bindparam("jurisdiction_id"),
+        request_id=bindparam("request_id"),
+        at=bindparam("at"),
+        kind="numbered",
+        facts=bindparam("facts"),
+    )
+)

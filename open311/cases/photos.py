@@ -1,0 +1,101 @@
+"""Photos that come with a request: checked, re-encoded without what the camera wrote into them, kept before the answer."""
+
+import os
+import secrets
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+
+from PIL import Image, ImageOps, UnidentifiedImageError
+
+from open311.cases.intake import NewMedia
+
+# What we read, and what we write it as: JPEG stays JPEG; the others may hold drawings with transparency.
+_FORMATS = {"JPEG": ("JPEG", "jpg", "image/jpeg"), "PNG": ("PNG", "png", "image/png")}
+_FORMATS |= {"GIF": _FORMATS["PNG"], "WEBP": _FORMATS["PNG"]}
+
+MEDIA_PREFIX = "/media"
+
+
+class BadPhoto(ValueError):
+    """A file that cannot be kept as a photo; the message says which and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photo:
+    """A photo as it will be kept: upright, its metadata gone."""
+
+    content: bytes
+    extension: str
+    content_type: str
+    width_pixels: int
+    height_pixels: int
+
+
+def read_photo(name: str, content: bytes, *, max_pixels: int) -> Photo:
+    """The photo in an uploaded file, re-encoded; raises BadPhoto."""
+    shown = name[:100] or "a file without a name"
+    try:
+        with Image.open(BytesIO(content), formats=list(_FORMATS)) as image:
+            if image.width * image.height > max_pixels:
+                raise BadPhoto(f"{shown} must have at most {max_pixels} pixels, got {image.width} x {image.height}")
+            written_as, extension, content_type = _FORMATS[image.format or "PNG"]
+            upright = ImageOps.exif_transpose(image)
+            upright = upright.convert("RGB" if written_as == "JPEG" else "RGBA")
+    except BadPhoto:
+        raise
+    except UnidentifiedImageError as error:
+        raise BadPhoto(f"{shown} is not a photo we can read: send JPEG, PNG, GIF or WebP") from error
+    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        raise BadPhoto(f"{shown} is damaged: {error}") from error
+    kept = Image.new(upright.mode, upright.size)
+    kept.paste(upright)  # pixels only: nothing that hung on the old image comes along
+    out = BytesIO()
+    kept.save(out, written_as, quality=85, optimize=True)
+    return Photo(
+        content=out.getvalue(),
+        extension=extension,
+        content_type=content_type,
+        width_pixels=kept.width,
+        height_pixels=kept.height,
+    )
+
+
+class PhotoShelf:
+    """Photos written to disk under names nobody can guess; what a failed or repeated intake left is removed again."""
+
+    def __init__(self, folder: Path, *, jurisdiction_id: str) -> None:
+        self._folder = folder / jurisdiction_id
+        self._prefix = f"{MEDIA_PREFIX}/{jurisdiction_id}"
+        self._written: list[Path] = []
+
+    def __enter__(self) -> "PhotoShelf":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: object) -> None:
+        if kind is not None:
+            self.clear()
+
+    def put(self, photo: Photo) -> NewMedia:
+        """The photo, on disk before this returns."""
+        name = f"{secrets.token_hex(16)}.{photo.extension}"
+        path = self._folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._written.append(path)
+        with path.open("xb") as file:
+            file.write(photo.content)
+            file.flush()
+            os.fsync(file.fileno())  # the answer promises that the photo is kept
+        return NewMedia(
+            path=f"{self._prefix}/{name}",
+            content_type=photo.content_type,
+            width_pixels=photo.width_pixels,
+            height_pixels=photo.height_pixels,
+            size_bytes=len(photo.content),
+        )
+
+    def clear(self) -> None:
+        """Remove what this shelf has written."""
+        for path in self._written:
+            path.unlink(missing_ok=True)
+        self._written.clear()

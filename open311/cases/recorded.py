@@ -1,0 +1,202 @@
+"""A city's export of past cases, read row by row through its mapping."""
+
+import csv
+import gzip
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from io import TextIOWrapper
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+from zoneinfo import ZoneInfo
+
+from marshmallow import ValidationError
+
+from geo.point import NotAPlace, Point, degrees
+from open311.city.lines import BadFile, Lines
+from schemas import moment
+from schemas.city import URL_SAFE, MappingSchema
+from schemas.query import STATUSES
+from schemas.text import clean, one_line
+
+CHANNELS = (
+    "app", "portal", "phone", "email", "mail", "fax", "in_person", "council_office", "crew", "system", "other",
+)  # fmt: skip
+
+
+class BadRow(ValueError):
+    """A row that cannot be used; the message names the column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordedCase:
+    """A case as a city recorded it; names of service, department and unit as they stand in the file, or mapped by it.
+
+    Times are in UTC.  point is None when the row has no place.  was_closed_early: it was closed before it was opened,
+    and counts as closed at its opening.
+    """
+
+    line: int
+    number: str
+    service: str
+    status: str
+    status_notes: str | None
+    description: str | None
+    requested_at: datetime
+    updated_at: datetime
+    expected_at: datetime | None
+    closed_at: datetime | None
+    address: str | None
+    address_id: str | None
+    zipcode: str | None
+    point: Point | None
+    channel: str
+    department: str | None
+    unit: str | None
+    was_closed_early: bool
+
+
+class ExportMapping:
+    """How to read one city's export: mapping.yml, checked."""
+
+    def __init__(self, path: Path) -> None:
+        lines = Lines(path)
+        try:
+            data = MappingSchema().load(lines.data if isinstance(lines.data, dict) else {})
+        except ValidationError as error:
+            raise BadFile(lines.problems(error.normalized_messages())) from error
+        for name, words in (("status", STATUSES), ("channel", CHANNELS)):
+            wrong = [
+                lines.at(("values", name, recorded), f"values.{name}: must be one of {', '.join(words)}, got {ours!r}")
+                for recorded, ours in data["values"].get(name, {}).items()
+                if ours not in words
+            ]
+            if wrong:
+                raise BadFile(wrong)
+        self.path = path
+        self.zone = ZoneInfo(data["timezone"])
+        self.columns: Mapping[str, str] = data["columns"]
+        self.match: Mapping[str, str] = data["match"]
+        self.values: Mapping[str, Mapping[str, str]] = data["values"]
+        self.located: Mapping[str, Any] | None = data.get("located")
+        self.keeps_unlocated: bool = data["unlocated"] == "keep"
+
+    def missing_columns(self, header: list[str]) -> list[str]:
+        """The columns that a file of this header lacks."""
+        wanted = [*self.columns.values(), *([self.located["column"]] if self.located else [])]
+        return [column for column in wanted if column not in header]
+
+    def case(self, row: Mapping[str, str | None], line: int, *, moved: timedelta, now: datetime) -> RecordedCase:
+        """The case of a row, its dates moved; what would lie after `now` has not happened.  Raises BadRow."""
+        number = self._text(row, "service_request_id")
+        if not number or URL_SAFE.fullmatch(number) is None:
+            raise BadRow(f"{self.columns['service_request_id']} must be letters, digits, - and _, got {number!r}")
+        service = self._mapped(row, "service")
+        if not service:
+            raise BadRow(f"{self.columns['service']} must name a service")
+        requested_at = self._moment(row, "requested_datetime", moved)
+        if requested_at is None:
+            raise BadRow(f"{self.columns['requested_datetime']} must be a date and time")
+        if requested_at > now:
+            raise BadRow(
+                f"{self.columns['requested_datetime']} must not lie after now, got {moment.write(requested_at)}"
+            )
+        closed_at = self._moment(row, "closed_datetime", moved)
+        updated_at = self._moment(row, "updated_datetime", moved)
+        status = (self._mapped(row, "status") or ("closed" if closed_at else "open")).lower()
+        if status not in STATUSES:
+            raise BadRow(f"{self.columns['status']} must be mapped to open or closed, got {status!r}")
+        if status == "open" or (closed_at is not None and closed_at > now):
+            status, closed_at = "open", None
+        elif closed_at is None:
+            closed_at = updated_at or requested_at
+        was_closed_early = closed_at is not None and closed_at < requested_at
+        if was_closed_early:
+            closed_at = requested_at
+        channel = (self._mapped(row, "channel") or "other").lower()
+        if channel not in CHANNELS:
+            raise BadRow(f"{self.columns['channel']} must be mapped to one of {', '.join(CHANNELS)}, got {channel!r}")
+        return RecordedCase(
+            line=line,
+            number=number,
+            service=service,
+            status=status,
+            status_notes=clean(self._text(row, "status_notes"))[:4000] or None,
+            description=clean(self._text(row, "description"))[:4000] or None,
+            requested_at=requested_at,
+            updated_at=closed_at or min(max(updated_at or requested_at, requested_at), now),
+            expected_at=self._moment(row, "expected_datetime", moved),
+            closed_at=closed_at,
+            address=one_line(self._text(row, "address")) or None,
+            address_id=one_line(self._text(row, "address_id")) or None,
+            zipcode=one_line(self._text(row, "zipcode")) or None,
+            point=self._point(row),
+            channel=channel,
+            department=self._mapped(row, "department") or None,
+            unit=self._mapped(row, "unit") or None,
+            was_closed_early=was_closed_early,
+        )
+
+    def opened_at(self, row: Mapping[str, str | None]) -> datetime | None:
+        """When the row's case was opened, or None when that cannot be read."""
+        try:
+            return self._moment(row, "requested_datetime", timedelta())
+        except BadRow:
+            return None
+
+    def _text(self, row: Mapping[str, str | None], name: str) -> str:
+        column = self.columns.get(name)
+        return (row.get(column) or "").strip() if column else ""
+
+    def _mapped(self, row: Mapping[str, str | None], name: str) -> str:
+        text = self._text(row, name)
+        return self.values.get(name, {}).get(text, text)
+
+    def _moment(self, row: Mapping[str, str | None], name: str, moved: timedelta) -> datetime | None:
+        text = self._text(row, name)
+        if not text:
+            return None
+        try:
+            found = moment.read(text, self.zone)
+        except moment.NotAMoment as error:
+            raise BadRow(f"{self.columns[name]} {error}") from error
+        if moved:
+            # On the city's clock: half past eight stays half past eight, summer time or not.
+            local = found.astimezone(self.zone).replace(tzinfo=None) + moved
+            found = local.replace(tzinfo=self.zone).astimezone(UTC)
+        return found
+
+    def _point(self, row: Mapping[str, str | None]) -> Point | None:
+        if self.located is not None and (row.get(self.located["column"]) or "").strip() not in self.located["values"]:
+            return None
+        lat, long = self._text(row, "lat"), self._text(row, "long")
+        if not (lat and long):
+            return None
+        try:
+            return Point(lat=degrees("lat", lat), long=degrees("long", long))
+        except NotAPlace as error:
+            raise BadRow(f"{self.columns['lat']}, {self.columns['long']}: {error}") from error
+
+
+def rows_of(path: Path, mapping: ExportMapping) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """(line, row) of a CSV file, gzipped or not, in UTF-8; raises BadFile."""
+    line = 0
+    try:
+        with _open(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, strict=True)
+            missing = mapping.missing_columns(list(reader.fieldnames or []))
+            if missing:
+                raise BadFile([f"{path}:1: has no column {', '.join(missing)}, which {mapping.path} names"])
+            for row in reader:
+                line = reader.line_num
+                yield line, row
+    except UnicodeDecodeError as error:
+        raise BadFile([f"{path}:{line + 1}: must be UTF-8: {error.reason}"]) from error
+    except csv.Error as error:
+        raise BadFile([f"{path}:{line + 1}: not CSV: {error}"]) from error
+    except (OSError, EOFError) as error:
+        raise BadFile([f"{path}:{line + 1}: cannot be read: {error}"]) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")

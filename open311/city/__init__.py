@@ -1,0 +1,1 @@
+"""A city as a folder of files, and how it gets into the database."""

@@ -1,0 +1,194 @@
+"""A city's folder, read and checked whole: every problem with its file and line."""
+
+import csv
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+from marshmallow import Schema, ValidationError
+
+from geo.importing import BadBoundaries, NewBoundary, read_geojson
+from open311.city.lines import BadFile, Lines
+from schemas.city import DepartmentSchema, JurisdictionSchema, RuleSchema, ServiceSchema
+from schemas.problems import flatten
+
+T = TypeVar("T")
+
+REQUESTS, MAPPING = ("requests.csv.gz", "requests.csv"), "mapping.yml"
+
+
+@dataclass(frozen=True, kw_only=True)
+class CityFolder:
+    """The contents of a folder, each part as its schema of schemas.city loads it; boundaries by layer.
+
+    requests and mapping are the paths of past requests and of how to read them, when the folder has some.
+    """
+
+    path: Path
+    jurisdiction: Mapping[str, Any]
+    departments: Sequence[Mapping[str, Any]]
+    services: Sequence[Mapping[str, Any]]
+    boundaries: Mapping[str, Sequence[NewBoundary]]
+    rules: Sequence[Mapping[str, Any]]
+    requests: Path | None
+    mapping: Path | None
+
+
+def read_folder(path: Path) -> CityFolder:
+    """The city in a folder; raises BadFile with every problem found."""
+    if not path.is_dir():
+        raise BadFile([f"{path}:1: must be a folder with jurisdiction.yml and the files beside it"])
+    problems: list[str] = []
+
+    def attempt(read: Callable[[], T]) -> T | None:
+        try:
+            return read()
+        except (BadFile, BadBoundaries) as error:
+            problems.extend(error.messages)
+            return None
+
+    jurisdiction = attempt(lambda: _one(path / "jurisdiction.yml", JurisdictionSchema()))
+    departments = attempt(lambda: _several(path / "departments.yml", DepartmentSchema()))
+    services = attempt(lambda: _several(path / "services.yml", ServiceSchema()))
+    rules = attempt(lambda: _rules(path / "rules.csv"))
+    boundaries: dict[str, list[NewBoundary]] = {}
+    for layer, about in (jurisdiction[0] if jurisdiction else {}).get("layers", {}).items():
+        drawn = attempt(lambda layer=layer, about=about: _layer(path, layer, about))  # type: ignore[misc]
+        if drawn is not None:
+            boundaries[layer] = drawn
+    requests = next((path / name for name in REQUESTS if (path / name).exists()), None)
+    mapping = path / MAPPING if (path / MAPPING).exists() else None
+    if requests is not None and mapping is None:
+        problems.append(f"{requests}:1: cannot be read without {MAPPING} beside it")
+    if not problems:
+        assert jurisdiction and departments and services and rules is not None
+        problems += _references(jurisdiction, departments, services, rules, boundaries)
+    if problems:
+        raise BadFile(problems)
+    assert jurisdiction and departments and services and rules is not None
+    return CityFolder(
+        path=path,
+        jurisdiction=jurisdiction[0],
+        departments=departments[0],
+        services=services[0],
+        boundaries=boundaries,
+        rules=[rule for _, rule in rules],
+        requests=requests,
+        mapping=mapping,
+    )
+
+
+def _one(path: Path, schema: Schema) -> tuple[dict[str, Any], Lines]:
+    lines = Lines(path)
+    if not isinstance(lines.data, dict):
+        raise BadFile([lines.at((), "must be a mapping of names to values")])
+    try:
+        return dict(schema.load(lines.data)), lines
+    except ValidationError as error:
+        raise BadFile(lines.problems(error.normalized_messages())) from error
+
+
+def _several(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
+    lines = Lines(path)
+    if not isinstance(lines.data, list) or not lines.data:
+        raise BadFile([lines.at((), "must be a list")])
+    try:
+        return list(schema.load(lines.data, many=True)), lines
+    except ValidationError as error:
+        raise BadFile(lines.problems(error.normalized_messages())) from error
+
+
+def _layer(path: Path, layer: str, about: Mapping[str, str]) -> list[NewBoundary]:
+    file = path / "boundaries" / f"{layer}.geojson"
+    if not file.exists():
+        raise BadFile([f"{file}:1: is missing, the layer {layer!r} of jurisdiction.yml needs it"])
+    return read_geojson(file, code_property=about["code_property"], name_property=about["name_property"])
+
+
+def _rules(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """(line, rule) of a rules file; raises BadFile."""
+    schema, found, problems = RuleSchema(), [], []
+    codes: set[str] = set()
+    try:
+        with path.open(encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file, strict=True)
+            missing = {"code", "department"} - set(reader.fieldnames or ())
+            if missing:
+                raise BadFile([f"{path}:1: must have the columns {', '.join(sorted(missing))}"])
+            for row in reader:
+                line = reader.line_num
+                given: dict[str, str] = {
+                    name: (text or "").strip() for name, text in row.items() if name in schema.fields
+                }
+                if not given.get("priority"):
+                    given.pop("priority", None)  # blank: the default
+                try:
+                    rule = dict(schema.load(given))
+                    _check_rule(rule, codes)
+                    codes.add(rule["code"])
+                    found.append((line, rule))
+                except ValidationError as error:
+                    named = error.messages_dict
+                    problems += [f"{path}:{line}: {name}: {text}" for name in named for text in flatten(named[name])]
+    except OSError as error:
+        raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise BadFile([f"{path}:1: not CSV in UTF-8: {error}"]) from error
+    if problems:
+        raise BadFile(problems)
+    return found
+
+
+def _check_rule(rule: Mapping[str, Any], codes: set[str]) -> None:
+    if rule["code"] in codes:
+        raise ValidationError(f"{rule['code']!r} stands twice", "code")
+    if rule["service_code"] and rule["group"]:
+        raise ValidationError("must be blank where service_code is given", "group")
+    if bool(rule["layer"]) != bool(rule["boundary"]):
+        raise ValidationError("layer and boundary must be given together", "boundary")
+
+
+def _references(
+    jurisdiction: tuple[Mapping[str, Any], Lines],
+    departments: tuple[Sequence[Mapping[str, Any]], Lines],
+    services: tuple[Sequence[Mapping[str, Any]], Lines],
+    rules: Sequence[tuple[int, Mapping[str, Any]]],
+    boundaries: Mapping[str, Sequence[NewBoundary]],
+) -> list[str]:
+    """Problems between the files: codes that stand twice, names that nothing has."""
+    problems: list[str] = []
+    codes: set[str] = set()
+    for position, department in enumerate(departments[0]):
+        for path, each in [((position, "code"), department)] + [
+            ((position, "units", at, "code"), unit) for at, unit in enumerate(department["units"])
+        ]:
+            if each["code"] in codes:
+                problems.append(departments[1].at(path, f"code: {each['code']!r} stands twice"))
+            codes.add(each["code"])
+    for name in ("service_code", "service_name"):
+        seen: set[str] = set()
+        for position, service in enumerate(services[0]):
+            if service[name] in seen:
+                problems.append(services[1].at((position, name), f"{name}: {service[name]!r} stands twice"))
+            seen.add(service[name])
+    default = jurisdiction[0]["default_department"]
+    if default not in {department["code"] for department in departments[0]}:
+        problems.append(
+            jurisdiction[1].at(("default_department",), f"default_department: no department has the code {default!r}")
+        )
+    known = {
+        "service_code": {service["service_code"] for service in services[0]},
+        "group": {service["group"] for service in services[0]},
+        "layer": set(boundaries),
+        "department": codes,
+    }
+    path = departments[1].path.parent / "rules.csv"
+    for line, rule in rules:
+        for name, values in known.items():
+            if rule[name] and rule[name] not in values:
+                problems.append(f"{path}:{line}: {name}: nothing has the code {rule[name]!r}")
+        drawn = {boundary.code for boundary in boundaries.get(rule["layer"], ())}
+        if rule["layer"] in boundaries and rule["boundary"] not in drawn:
+            problems.append(f"{path}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}")
+    return problems

@@ -1,0 +1,74 @@
+"""YAML whose every value knows its line."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+Path_ = tuple[str | int, ...]
+
+
+class BadFile(ValueError):
+    """Files that cannot be used; each message begins with `file:line:`."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        self.messages = list(messages)
+        super().__init__("\n".join(self.messages))
+
+
+class Lines:
+    """The data of a YAML file, and the line of each value by its path, such as (3, "keywords", 0)."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._lines: dict[Path_, int] = {(): 1}
+        try:
+            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
+        except UnicodeDecodeError as error:
+            raise BadFile([f"{path}:1: must be UTF-8"]) from error
+        except OSError as error:
+            raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
+        except yaml.MarkedYAMLError as error:
+            line = error.problem_mark.line + 1 if error.problem_mark else 1
+            raise BadFile([f"{path}:{line}: not YAML: {error.problem or error.context}"]) from error
+        except yaml.YAMLError as error:
+            raise BadFile([f"{path}:1: not YAML: {error}"]) from error
+        self.data: Any = None if root is None else self._value(root, ())
+
+    def at(self, path: Path_, message: str) -> str:
+        """The message with the file and line of a value, or of the nearest thing around it."""
+        while path not in self._lines:
+            path = path[:-1]
+        return f"{self.path}:{self._lines[path]}: {message}"
+
+    def problems(self, messages: Any, path: Path_ = ()) -> list[str]:
+        """Marshmallow's nested messages, each with its file, line and name."""
+        if isinstance(messages, dict):
+            return [text for key, inner in messages.items() for text in self.problems(inner, (*path, key))]
+        if isinstance(messages, list):
+            return [text for inner in messages for text in self.problems(inner, path)]
+        named = ".".join(str(part) for part in path if isinstance(part, str) and part != "_schema")
+        return [self.at(path, f"{named}: {messages}" if named else str(messages))]
+
+    def _value(self, node: yaml.Node, path: Path_) -> Any:
+        self._lines[path] = node.start_mark.line + 1
+        if isinstance(node, yaml.MappingNode):
+            found: dict[Any, Any] = {}
+            for key_node, value_node in node.value:
+                key = _scalar(key_node)
+                if key in found:
+                    raise BadFile([f"{self.path}:{key_node.start_mark.line + 1}: {key!r} stands twice"])
+                found[key] = self._value(value_node, (*path, key))
+            return found
+        if isinstance(node, yaml.SequenceNode):
+            return [self._value(item, (*path, position)) for position, item in enumerate(node.value)]
+        return _scalar(node)
+
+
+def _scalar(node: yaml.Node) -> Any:
+    constructor = yaml.constructor.SafeConstructor()
+    try:
+        return constructor.construct_object(node, deep=True)
+    except (yaml.YAMLError, ValueError):
+        return str(node.value)

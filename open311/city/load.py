@@ -1,0 +1,253 @@
+"""How a city's folder gets into the database: all of it or nothing, as often as you like."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from geoalchemy2.shape import from_shape
+from shapely import equals_exact
+from sqlalchemy import delete, func, select, text, update
+from sqlalchemy.orm import Session
+
+from geo.columns import WGS84
+from geo.importing import NewBoundary
+from geo.models import Boundary, Layer
+from geo.queries import square_metres
+from open311.city.folder import CityFolder
+from open311.city.lines import BadFile
+from open311.models import Jurisdiction, Service, ServiceAttribute
+from routing.models import Department, RoutingRule
+
+
+@dataclass(frozen=True, kw_only=True)
+class Loaded:
+    """What a load did: the city's row, how many of each, and which boundaries had to be repaired."""
+
+    jurisdiction_id: int
+    services: int
+    departments: int
+    boundaries: int
+    rules: int
+    repaired: Sequence[str]
+
+
+def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loaded:
+    """The folder's catalogue, maps and rules put in place of what the city had; its requests are not touched.
+
+    What is gone from the folder: services become inactive, boundaries end now, rules and attributes go; departments stay.
+    The changeset of discovery moves when a service or a definition is another than before.  Adds and flushes.
+    """
+    city = _jurisdiction(session, folder, now=now)
+    before = _definitions(session, city.id)
+    departments = _departments(session, city.id, folder.departments)
+    services = _services(session, city.id, folder.services)
+    layers = _layers(session, city.id, folder, now=now)
+    _rules(session, city.id, folder.rules, services=services, layers=layers, departments=departments)
+    city.outline_layer_id = layers[folder.jurisdiction["outline"]]
+    city.default_department_id = departments[folder.jurisdiction["default_department"]]
+    session.flush()
+    if before != _definitions(session, city.id):
+        # A second load within a second is a change all the same.
+        city.changed_at = max(now, city.changed_at + timedelta(seconds=1)) if any(before) else now
+    session.flush()
+    # What was just written has no statistics, and the candidate query is next to be planned.
+    session.execute(text("analyze layer, boundary, department, service, service_attribute, routing_rule"))
+    return Loaded(
+        jurisdiction_id=city.id,
+        services=len(folder.services),
+        departments=len(departments),
+        boundaries=sum(len(drawn) for drawn in folder.boundaries.values()),
+        rules=len(folder.rules),
+        repaired=[
+            f"{layer} {boundary.code}: {boundary.repaired}"
+            for layer, drawn in folder.boundaries.items()
+            for boundary in drawn
+            if boundary.repaired
+        ],
+    )
+
+
+def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jurisdiction:
+    about = folder.jurisdiction
+    # One load at a time: two of the same folder would meet in the middle.
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
+    taken = session.scalars(
+        select(Jurisdiction.slug).where(
+            Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(about["hosts"])
+        )
+    ).first()
+    if taken is not None:
+        raise BadFile([f"{folder.path / 'jurisdiction.yml'}:1: hosts: {taken} has one of these already"])
+    city = session.scalars(select(Jurisdiction).where(Jurisdiction.slug == about["jurisdiction_id"])).one_or_none()
+    if city is None:
+        city = Jurisdiction(slug=about["jurisdiction_id"], changed_at=now)
+        session.add(city)
+    city.name, city.timezone = about["name"], about["timezone"]
+    city.hosts = [host.lower() for host in about["hosts"]]
+    city.contact, city.key_service = about["contact"], about["key_service"]
+    session.flush()
+    return city
+
+
+def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Code to id, units included."""
+    found = {row.code: row for row in session.scalars(select(Department).where(Department.jurisdiction_id == city_id))}
+
+    def keep(about: Mapping[str, Any], parent_id: int | None) -> int:
+        row = found.get(about["code"])
+        if row is None:
+            row = found[about["code"]] = Department(jurisdiction_id=city_id, code=about["code"])
+            session.add(row)
+        row.name, row.parent_id = about["name"], parent_id
+        row.phone, row.email = about.get("phone"), about.get("email")
+        session.flush()
+        return row.id
+
+    for department in given:
+        parent_id = keep(department, None)
+        for unit in department["units"]:
+            keep(unit, parent_id)
+    return {code: row.id for code, row in found.items()}
+
+
+def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
+    """Code to id."""
+    found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
+    names = {code: row.name for code, row in found.items()}
+    for row in found.values():
+        # Names may have changed hands between codes; none may stand twice on the way.
+        row.is_active, row.name = False, f"{row.name} ({row.code})"
+    session.flush()
+    session.execute(delete(ServiceAttribute).where(ServiceAttribute.jurisdiction_id == city_id))
+    for about in given:
+        row = found.get(about["service_code"])
+        if row is None:
+            row = found[about["service_code"]] = Service(jurisdiction_id=city_id, code=about["service_code"])
+            session.add(row)
+        row.name, row.description, row.service_group = about["service_name"], about["description"], about["group"]
+        row.keywords, row.type, row.notice = about["keywords"], about["type"], about.get("notice")
+        row.is_private, row.needs_location, row.is_active = about["private"], about["location_required"], True
+    taken = {about["service_name"] for about in given}
+    for code, name in names.items():
+        if not found[code].is_active and name not in taken:
+            found[code].name = name
+    session.flush()
+    session.add_all(
+        ServiceAttribute(
+            jurisdiction_id=city_id,
+            service_id=found[about["service_code"]].id,
+            position=position,
+            code=attribute["code"],
+            datatype=attribute["datatype"],
+            variable=attribute["variable"],
+            required=attribute["required"],
+            description=attribute["description"],
+            datatype_description=attribute.get("datatype_description"),
+            values=attribute["values"],
+        )
+        for about in given
+        for position, attribute in enumerate(about["attributes"], start=1)
+    )
+    session.flush()
+    return {code: row.id for code, row in found.items()}
+
+
+def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime) -> dict[str, int]:
+    """Code to id; a boundary that is drawn anew ends now and begins anew, one that is not stays as it is."""
+    found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city_id))}
+    for code, about in folder.jurisdiction["layers"].items():
+        layer = found.get(code)
+        if layer is None:
+            layer = found[code] = Layer(jurisdiction_id=city_id, code=code)
+            session.add(layer)
+        layer.name = about["name"]
+        session.flush()
+        _boundaries(session, city_id, layer.id, folder.boundaries[code], now=now)
+    return {code: row.id for code, row in found.items()}
+
+
+def _boundaries(session: Session, city_id: int, layer_id: int, drawn: Sequence[NewBoundary], *, now: datetime) -> None:
+    mine = (Boundary.jurisdiction_id == city_id, Boundary.layer_id == layer_id)
+    in_force = {
+        row.code: row for row in session.scalars(select(Boundary).where(*mine, Boundary.valid_to.is_(None))).all()
+    }
+    wanted = {boundary.code: boundary for boundary in drawn}
+    for code, row in in_force.items():
+        new = wanted.get(code)
+        if new is None or not equals_exact(row.area, new.area, tolerance=1e-9):
+            row.valid_to = now
+        else:
+            row.name = new.name
+            del wanted[code]
+    session.flush()
+    is_first = not in_force
+    for boundary in wanted.values():
+        area = from_shape(boundary.area, srid=WGS84)
+        session.add(
+            Boundary(
+                jurisdiction_id=city_id,
+                layer_id=layer_id,
+                code=boundary.code,
+                name=boundary.name,
+                area=boundary.area,
+                area_square_metres=square_metres(area),  # type: ignore[arg-type]
+                valid_from=None if is_first else now,
+            )
+        )
+    session.flush()
+
+
+def _rules(
+    session: Session,
+    city_id: int,
+    given: Sequence[Mapping[str, Any]],
+    *,
+    services: Mapping[str, int],
+    layers: Mapping[str, int],
+    departments: Mapping[str, int],
+) -> None:
+    session.execute(delete(RoutingRule).where(RoutingRule.jurisdiction_id == city_id))
+    session.add_all(
+        RoutingRule(
+            jurisdiction_id=city_id,
+            code=rule["code"],
+            service_id=services[rule["service_code"]] if rule["service_code"] else None,
+            service_group=rule["group"] or None,
+            layer_id=layers[rule["layer"]] if rule["layer"] else None,
+            boundary_code=rule["boundary"] or None,
+            department_id=departments[rule["department"]],
+            priority=rule["priority"],
+            note=rule["note"] or None,
+        )
+        for rule in given
+    )
+    session.flush()
+
+
+def _definitions(session: Session, city_id: int) -> tuple[Sequence[Any], Sequence[Any]]:
+    """Everything that services and their definitions show, to see whether it changed."""
+    services = session.execute(
+        select(
+            Service.code, Service.name, Service.description, Service.service_group, Service.keywords, Service.type,
+            Service.notice, Service.needs_location,
+        )
+        .where(Service.jurisdiction_id == city_id, Service.is_active)
+        .order_by(Service.code)
+    ).all()  # fmt: skip
+    attributes = session.execute(
+        select(
+            Service.code, ServiceAttribute.position, ServiceAttribute.code, ServiceAttribute.datatype,
+            ServiceAttribute.variable, ServiceAttribute.required, ServiceAttribute.description,
+            ServiceAttribute.datatype_description, ServiceAttribute.values,
+        )
+        .join(Service, (Service.jurisdiction_id == city_id) & (Service.id == ServiceAttribute.service_id))
+        .where(ServiceAttribute.jurisdiction_id == city_id, Service.is_active)
+        .order_by(Service.code, ServiceAttribute.position)
+    ).all()  # fmt: skip
+    return services, attributes
+
+
+def note_moved_dates(session: Session, city_id: int, weeks: int) -> None:
+    """Remember that the dates of this city's imported requests were moved, so that pages can say so."""
+    session.execute(update(Jurisdiction).where(Jurisdiction.id == city_id).values(dates_moved_weeks=weeks))

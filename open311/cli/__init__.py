@@ -1,0 +1,15 @@
+"""The `open311` command: what operators do, a group per noun."""
+
+import click
+
+from open311.cli import city, key, migrate, request, rule, serve, worker
+
+
+@click.group()
+@click.version_option(package_name="dispatch311")
+def main() -> None:
+    """Dispatch311: run a city's Open311 service."""
+
+
+for part in (city.city, key.key, request.request, rule.rule, worker.worker, migrate.migrate, serve.serve):
+    main.add_command(part)

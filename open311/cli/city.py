@@ -1,0 +1,99 @@
+"""open311 city load."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from db import db
+from db.driver import driver
+from open311.api.access import cities
+from open311.cases.importing import Imported, Importer, weeks_to_now
+from open311.cases.recorded import ExportMapping
+from open311.city.folder import CityFolder, read_folder
+from open311.city.lines import BadFile
+from open311.city.load import Loaded, load_folder, note_moved_dates
+from open311.cli.edge import progress, with_app
+from open311.jurisdictions import read_cities
+from schemas.moment import whole_second
+
+
+@click.group()
+def city() -> None:
+    """Cities: their services, departments, maps and rules."""
+
+
+@city.command("load")
+@click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
+@click.option(
+    "--dates-to-now", is_flag=True, help="demo: move requests by whole weeks so that the newest is of this week"
+)
+@click.option("--without-requests", is_flag=True, help="leave the folder's past requests out")
+@with_app
+def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
+    """Load a city's folder: all of it or, when anything is wrong with it, nothing.
+
+    Loading it again puts what changed in place; requests that are there already are left as they are.
+    """
+    loaded, imported = load_city(directory, dates_to_now=dates_to_now, without_requests=without_requests)
+    click.echo(
+        f"{directory}: {loaded.services} services, {loaded.departments} departments and units, "
+        f"{loaded.boundaries} boundaries, {loaded.rules} rules"
+    )
+    for text in loaded.repaired:
+        click.echo(f"repaired boundary {text}")
+    if imported is not None:
+        click.echo(summary(imported))
+
+
+def load_city(
+    directory: Path, *, dates_to_now: bool = False, without_requests: bool = False
+) -> tuple[Loaded, Imported | None]:
+    """Load a folder in one transaction; raises BadFile and keeps nothing when anything is wrong with it."""
+    folder = read_folder(directory)
+    now = whole_second(datetime.now(UTC))
+    session = db.session
+    try:
+        loaded = load_folder(session(), folder, now=now)
+        imported = None
+        if folder.requests is not None and not without_requests:
+            imported = _import_requests(folder, loaded.jurisdiction_id, now=now, dates_to_now=dates_to_now)
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
+    cities().forget()
+    return loaded, imported
+
+
+def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_to_now: bool) -> Imported:
+    assert folder.requests is not None and folder.mapping is not None
+    mapping = ExportMapping(folder.mapping)
+    weeks = weeks_to_now(folder.requests, mapping, now=now) if dates_to_now else 0
+    if weeks:
+        note_moved_dates(db.session(), city_id, weeks)
+    connection = db.session.connection().connection.driver_connection
+    assert connection is not None
+    with driver.bound_to(connection), progress() as bar:
+        about = next(each for each in read_cities(connection) if each.id == city_id)
+        importer = Importer(connection, about, folder.requests, mapping)
+        task = bar.add_task(f"{about.name}: past requests", total=None)
+        for keep in importer.batches(weeks=weeks, now=now):
+            bar.advance(task, keep())
+    if importer.result.problems:
+        raise BadFile(importer.result.problems)
+    return importer.result
+
+
+def summary(imported: Imported) -> str:
+    """What an import did, in a few lines."""
+    lines = [f"{imported.kept} requests imported, {imported.already_there} were there already"]
+    if imported.without_place:
+        lines.append(f"{imported.without_place} of them have no place, and went to their department by service alone")
+    if imported.skipped_without_place:
+        lines.append(f"{imported.skipped_without_place} without a place were left out")
+    if imported.closed_before_opened:
+        lines.append(
+            f"{imported.closed_before_opened} were recorded as closed before they were opened: closed at their opening"
+        )
+    return "\n".join(lines)

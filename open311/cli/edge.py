@@ -1,0 +1,81 @@
+"""What every command needs: the application, the database, and errors that a person can read."""
+
+import functools
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import ParamSpec, TypeVar
+
+import click
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from sqlalchemy.exc import OperationalError as SessionOperationalError
+
+from db.cluster import ClusterError
+from geo.importing import BadBoundaries
+from open311.app import create_app
+from open311.city.lines import BadFile
+from open311.config import BadSetting
+from open311.jurisdictions import UnknownJurisdiction
+from open311.keys import UnknownKey
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MAX_PROBLEMS_SHOWN = 50
+
+jurisdiction_option = click.option(
+    "--jurisdiction", "jurisdiction_id", required=True, help="jurisdiction_id of the city, such as boston.gov"
+)
+
+
+class Refused(click.ClickException):
+    """A command that could not do what was asked; nothing was changed."""
+
+
+def with_app(command: Callable[P, R]) -> Callable[P, R]:
+    """Run the command inside the application; what is known to go wrong ends it with a message and exit status 1."""
+
+    @functools.wraps(command)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        with readable_errors(), create_app().app_context():
+            return command(*args, **kwargs)
+
+    return run
+
+
+@contextmanager
+def readable_errors() -> Iterator[None]:
+    """Known errors as messages."""
+    try:
+        yield
+    except (BadFile, BadBoundaries) as error:
+        raise Refused(shortened(error.messages)) from error
+    except (BadSetting, ClusterError) as error:
+        raise Refused(str(error)) from error
+    except UnknownJurisdiction as error:
+        raise Refused(f"no city here has the jurisdiction_id {error}") from error
+    except UnknownKey as error:
+        raise Refused(f"not one good key begins with {error}") from error
+    except (OperationalError, SessionOperationalError, PoolTimeout) as error:
+        raise Refused(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
+
+
+def shortened(messages: list[str]) -> str:
+    """The messages, a line each, the first of them when there are many."""
+    rest = len(messages) - MAX_PROBLEMS_SHOWN
+    shown = "\n".join(messages[:MAX_PROBLEMS_SHOWN])
+    return shown if rest <= 0 else f"{shown}\n... and {rest} more"
+
+
+def progress() -> Progress:
+    """A progress bar on standard error, so that what a command prints can be piped."""
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,67 @@
+"""open311 key create, list, revoke."""
+
+from datetime import UTC, datetime
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from db.driver import driver
+from open311.api.access import cities
+from open311.cli.edge import with_app
+from open311.keys import create_key, list_keys, revoke_key
+from schemas.moment import whole_second, write
+
+
+@click.group()
+def key() -> None:
+    """API keys: what apps and portals post with."""
+
+
+@key.command("create")
+@click.argument("name")
+@click.option(
+    "--jurisdiction", "jurisdictions", multiple=True, help="good in this city only (may be repeated); else in all"
+)
+@click.option(
+    "--origin", "origins", multiple=True, help="good for browsers on this origin only, such as https://city.gov"
+)
+@with_app
+def create(name: str, jurisdictions: tuple[str, ...], origins: tuple[str, ...]) -> None:
+    """Make a key called NAME and print it, this once."""
+    ids = [cities().named(each).id for each in jurisdictions]
+    with driver.transaction() as connection:
+        secret = create_key(
+            connection, name, jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC))
+        )
+    click.echo(secret)
+
+
+@key.command("list")
+@with_app
+def list_() -> None:
+    """Every key: how it begins, where it is good, when it was last used."""
+    with driver.connection() as connection:
+        keys = list_keys(connection)
+    table = Table("begins with", "name", "cities", "origins", "created", "last used", "revoked", box=None)
+    for each in keys:
+        table.add_row(
+            each.prefix,
+            each.name,
+            ", ".join(each.jurisdictions) or "all",
+            ", ".join(each.origins) or "any",
+            write(each.created_at),
+            write(each.last_used_at) if each.last_used_at else "never",
+            write(each.revoked_at) if each.revoked_at else "",
+        )
+    Console(width=None if Console().is_terminal else 200).print(table)
+
+
+@key.command("revoke")
+@click.argument("prefix")
+@with_app
+def revoke(prefix: str) -> None:
+    """Make the key that begins with PREFIX (or is PREFIX) useless from now on."""
+    with driver.transaction() as connection:
+        name = revoke_key(connection, prefix, now=whole_second(datetime.now(UTC)))
+    click.echo(f"revoked {name}")

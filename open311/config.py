@@ -1,0 +1,99 @@
+"""Every setting, with its unit and default."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+
+from db.cluster import demo_cluster
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+
+
+class BadSetting(ValueError):
+    """A setting whose value cannot be used."""
+
+
+def _setting(name: str, default: Any, about: str) -> Any:
+    return field(default=default, metadata={"name": name, "about": about})
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The settings of one process, read from the environment once.  docs/settings.md is made from this table."""
+
+    database_url: str = _setting(
+        "DATABASE_URL", "", "PostgreSQL with PostGIS, `postgresql://…`; unset: the private cluster of this checkout"
+    )
+    default_jurisdiction: str = _setting(
+        "OPEN311_DEFAULT_JURISDICTION",
+        "",
+        "the jurisdiction_id meant when a call names none (script/server: boston.gov)",
+    )
+    public_url: str = _setting(
+        "OPEN311_PUBLIC_URL", "", "scheme and host under which clients see the service; unset: those of each call"
+    )
+    endpoint_type: str = _setting("OPEN311_ENDPOINT_TYPE", "production", "`production` or `test`, as discovery says it")
+    media_dir: str = _setting("OPEN311_MEDIA_DIR", "", "folder of the photos; unset: `var/media` of the checkout")
+    pool_size: int = _setting("OPEN311_POOL_SIZE", 8, "database connections a web process holds at most; one a thread")
+    max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
+    max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
+    max_photo_pixels: int = _setting(
+        "OPEN311_MAX_PHOTO_PIXELS", 60_000_000, "largest photo, in pixels (width × height)"
+    )
+    max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
+    max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
+    max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
+    cities_max_age_seconds: int = _setting(
+        "OPEN311_CITIES_MAX_AGE_SECONDS", 2, "how long a process may hold on to a city's own row, in seconds"
+    )
+
+    def __post_init__(self) -> None:
+        if self.endpoint_type not in ("production", "test"):
+            raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
+        """Settings from environment variables; raises BadSetting naming the variable and what would do."""
+        given: dict[str, Any] = {}
+        for each in fields(cls):
+            name = each.metadata["name"]
+            text = environment.get(name, "").strip()
+            if not text:
+                continue
+            if each.type is int:
+                if not text.isdecimal():
+                    raise BadSetting(f"{name} must be a whole number, got {text!r}")
+                given[each.name] = int(text)
+            else:
+                given[each.name] = text
+        return cls(**given)
+
+    @property
+    def libpq_url(self) -> str:
+        """The database as the driver wants it: `postgresql://…`."""
+        url = self.database_url or demo_cluster(CHECKOUT).url("dispatch311")
+        scheme, _, rest = url.partition("://")
+        if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
+            raise BadSetting(f"DATABASE_URL must begin with postgresql://, got {scheme}://")
+        return f"postgresql://{rest}"
+
+    @property
+    def sqlalchemy_url(self) -> str:
+        """The database as SQLAlchemy wants it: `postgresql+psycopg://…`."""
+        return self.libpq_url.replace("postgresql://", "postgresql+psycopg://", 1)
+
+    @property
+    def media_folder(self) -> Path:
+        """Where photos are kept."""
+        return Path(self.media_dir) if self.media_dir else CHECKOUT / "var" / "media"
+
+
+def settings() -> Settings:
+    """The settings of the application at work."""
+    found = current_app.config["OPEN311"]
+    assert isinstance(found, Settings)
+    return found

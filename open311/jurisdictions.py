@@ -1,0 +1,126 @@
+"""Which city is asked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from threading import Lock
+from time import monotonic
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+from sqlalchemy import select
+
+from db.driver import Statement, driver
+from open311.models import Jurisdiction
+
+
+class UnknownJurisdiction(LookupError):
+    """No city here has this jurisdiction_id."""
+
+
+class JurisdictionMissing(LookupError):
+    """Several cities are served and the call says nothing of which is meant."""
+
+
+class JurisdictionsDiffer(ValueError):
+    """The form names one city and the query another."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class City:
+    """A city's own row, as every call needs it."""
+
+    id: int
+    jurisdiction_id: str
+    name: str
+    zone: ZoneInfo
+    hosts: Sequence[str]
+    contact: str
+    key_service: str
+    outline_layer_id: int
+    default_department_id: int
+    changed_at: datetime
+    dates_moved_weeks: int
+
+
+class Cities:
+    """The cities of this database, held by a process for a moment; a name that is not found is looked for anew."""
+
+    def __init__(self, max_age_seconds: float) -> None:
+        self._max_age_seconds = max_age_seconds
+        self._read_at = float("-inf")
+        self._cities: dict[str, City] = {}
+        self._lock = Lock()
+
+    def all(self) -> list[City]:
+        """Every city that is loaded."""
+        if monotonic() - self._read_at > self._max_age_seconds:
+            self._read()
+        return list(self._cities.values())
+
+    def named(self, jurisdiction_id: str) -> City:
+        """The city of this jurisdiction_id; raises UnknownJurisdiction."""
+        self.all()
+        if jurisdiction_id not in self._cities:
+            self._read()
+        try:
+            return self._cities[jurisdiction_id]
+        except KeyError:
+            raise UnknownJurisdiction(jurisdiction_id) from None
+
+    def meant(self, *, named: Sequence[str], host: str, default: str) -> City:
+        """The city that a call means: the one named; else the host's; else the default; else the only one.
+
+        Raises UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer.
+        """
+        names = set(named)
+        if len(names) > 1:
+            raise JurisdictionsDiffer(" and ".join(sorted(names)))
+        if names:
+            return self.named(names.pop())
+        cities = self.all()
+        for city in cities:
+            if host in city.hosts:
+                return city
+        if default:
+            return self.named(default)
+        if len(cities) == 1:
+            return cities[0]
+        raise JurisdictionMissing
+
+    def forget(self) -> None:
+        """Read the cities anew at the next question."""
+        self._read_at = float("-inf")
+
+    def _read(self) -> None:
+        with self._lock, driver.connection() as connection:
+            self._cities = {city.jurisdiction_id: city for city in read_cities(connection)}
+            self._read_at = monotonic()
+
+
+def read_cities(connection: "Connection[Any]") -> list[City]:
+    """Every city whose folder is loaded, by name."""
+    return [
+        City(
+            id=row.id,
+            jurisdiction_id=row.slug,
+            name=row.name,
+            zone=ZoneInfo(row.timezone),
+            hosts=row.hosts,
+            contact=row.contact,
+            key_service=row.key_service,
+            outline_layer_id=row.outline_layer_id,
+            default_department_id=row.default_department_id,
+            changed_at=row.changed_at,
+            dates_moved_weeks=row.dates_moved_weeks,
+        )
+        for row in _CITIES.run(connection).fetchall()
+    ]
+
+
+_CITIES = Statement(
+    select(*Jurisdiction.__table__.columns)
+    .where(Jurisdiction.outline_layer_id.is_not(None), Jurisdiction.default_department_id.is_not(None))
+    .order_by(Jurisdiction.name, Jurisdiction.id)
+)

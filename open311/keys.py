@@ -1,0 +1,173 @@
+"""API keys: made, checked, listed, revoked.  Source: GeoReport v2, api_key."""
+
+import hashlib
+import secrets
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from hmac import compare_digest
+from typing import Any
+
+from psycopg import Connection
+from sqlalchemy import BigInteger, Text, bindparam, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, array_agg
+
+from db.driver import Statement
+from open311.models import ApiKey, ApiKeyGrant, Jurisdiction
+
+_PREFIX_CHARACTERS = 12
+_USE_IS_RECORDED_EVERY = timedelta(minutes=1)
+
+
+class KeyRefused(PermissionError):
+    """The key is missing, unknown, revoked, or not good for this city or origin; the message says no more than it must."""
+
+
+class UnknownKey(LookupError):
+    """No key that is still good has this prefix."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Key:
+    """A key as a list shows it: never the secret.  jurisdictions is empty when the key is good in every city."""
+
+    prefix: str
+    name: str
+    jurisdictions: Sequence[str]
+    origins: Sequence[str]
+    created_at: datetime
+    last_used_at: datetime | None
+    revoked_at: datetime | None
+
+
+def create_key(
+    connection: "Connection[Any]",
+    name: str,
+    *,
+    jurisdiction_ids: Sequence[int] = (),
+    origins: Sequence[str] = (),
+    now: datetime,
+    secret: str | None = None,
+) -> str:
+    """A new key's secret, which is shown this once and kept only as its SHA-256.  No city named: good in every city."""
+    secret = secret or "d311-" + secrets.token_hex(32)
+    row = _CREATE.run(
+        connection,
+        name=name,
+        prefix=secret[:_PREFIX_CHARACTERS],
+        digest=_digest(secret),
+        origins=list(origins),
+        created_at=now,
+    ).fetchone()
+    assert row is not None
+    for jurisdiction_id in jurisdiction_ids or (None,):
+        _GRANT.run(connection, api_key_id=row.id, jurisdiction_id=jurisdiction_id)
+    return secret
+
+
+def check_key(
+    connection: "Connection[Any]", secret: str, *, jurisdiction_id: int, origin: str | None, now: datetime
+) -> int:
+    """The id of a key that is good here and now; its use is recorded, to the minute.  Raises KeyRefused."""
+    if not secret:
+        raise KeyRefused("api_key is missing")
+    digest = _digest(secret)
+    row = _FIND.run(connection, digest=digest, jurisdiction_id=jurisdiction_id).fetchone()
+    if row is None or not compare_digest(bytes(row.digest), digest) or row.revoked_at is not None:
+        raise KeyRefused("api_key is not known")
+    if not row.is_granted:
+        raise KeyRefused("api_key is not good for this jurisdiction")
+    if origin is not None and row.origins and origin not in row.origins:
+        raise KeyRefused(f"api_key is not good for pages of {origin}")
+    if row.last_used_at is None or now - row.last_used_at >= _USE_IS_RECORDED_EVERY:
+        _USED.run(connection, api_key_id=row.id, now=now)
+    return int(row.id)
+
+
+def list_keys(connection: "Connection[Any]") -> list[Key]:
+    """Every key, newest first, revoked ones too."""
+    return [
+        Key(
+            prefix=row.prefix,
+            name=row.name,
+            jurisdictions=row.jurisdictions or (),
+            origins=row.origins,
+            created_at=row.created_at,
+            last_used_at=row.last_used_at,
+            revoked_at=row.revoked_at,
+        )
+        for row in _KEYS.run(connection).fetchall()
+    ]
+
+
+def revoke_key(connection: "Connection[Any]", prefix_or_secret: str, *, now: datetime) -> str:
+    """Revoke the one good key that begins so; its name.  Raises UnknownKey, also when several do (roll back then)."""
+    rows = _REVOKE.run(connection, prefix=prefix_or_secret[:_PREFIX_CHARACTERS], now=now).fetchall()
+    if len(rows) != 1:
+        raise UnknownKey(prefix_or_secret[:_PREFIX_CHARACTERS])
+    return str(rows[0].name)
+
+
+def _digest(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+_CREATE = Statement(
+    insert(ApiKey)
+    .values(
+        name=bindparam("name"),
+        prefix=bindparam("prefix"),
+        digest=bindparam("digest"),
+        origins=bindparam("origins"),
+        created_at=bindparam("created_at"),
+    )
+    .returning(ApiKey.id)
+)
+_GRANT = Statement(
+    insert(ApiKeyGrant).values(api_key_id=bindparam("api_key_id"), jurisdiction_id=bindparam("jurisdiction_id"))
+)
+_FIND = Statement(
+    select(
+        ApiKey.id,
+        ApiKey.digest,
+        ApiKey.origins,
+        ApiKey.revoked_at,
+        ApiKey.last_used_at,
+        select(ApiKeyGrant.id)
+        .where(
+            ApiKeyGrant.api_key_id == ApiKey.id,
+            or_(
+                ApiKeyGrant.jurisdiction_id.is_(None),
+                ApiKeyGrant.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
+            ),
+        )
+        .exists()
+        .label("is_granted"),
+    ).where(ApiKey.digest == bindparam("digest"))
+)
+_USED = Statement(
+    update(ApiKey)
+    .where(ApiKey.id == bindparam("api_key_id", type_=BigInteger))
+    .values(last_used_at=bindparam("now", type_=TIMESTAMP(timezone=True)))
+)
+_KEYS = Statement(
+    select(
+        ApiKey.prefix,
+        ApiKey.name,
+        ApiKey.origins,
+        ApiKey.created_at,
+        ApiKey.last_used_at,
+        ApiKey.revoked_at,
+        select(array_agg(Jurisdiction.slug, type_=ARRAY(Text)))
+        .join(ApiKeyGrant, ApiKeyGrant.jurisdiction_id == Jurisdiction.id)
+        .where(ApiKeyGrant.api_key_id == ApiKey.id)
+        .scalar_subquery()
+        .label("jurisdictions"),
+    ).order_by(ApiKey.created_at.desc(), ApiKey.id.desc())
+)
+_REVOKE = Statement(
+    update(ApiKey)
+    .where(ApiKey.prefix == bindparam("prefix", type_=Text), ApiKey.revoked_at.is_(None))
+    .values(revoked_at=bindparam("now", type_=TIMESTAMP(timezone=True)))
+    .returning(ApiKey.name)
+)

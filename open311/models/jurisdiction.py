@@ -1,0 +1,32 @@
+"""The cities served."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, Identity, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base
+
+
+class Jurisdiction(Base):
+    """A city: GeoReport's jurisdiction_id is its `slug`.
+
+    changed_at is the changeset of service discovery: it moves whenever services or their definitions change.
+    outline_layer_id: the layer outside of which a place is refused.  default_department_id: who gets what no rule names.
+    dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
+    """
+
+    __tablename__ = "jurisdiction"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    slug: Mapped[str] = mapped_column(Text, unique=True)
+    name: Mapped[str] = mapped_column(Text)
+    timezone: Mapped[str] = mapped_column(Text)
+    hosts: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
+    contact: Mapped[str] = mapped_column(Text)
+    key_service: Mapped[str] = mapped_column(Text)
+    outline_layer_id: Mapped[int | None] = mapped_column(BigInteger)
+    default_department_id: Mapped[int | None] = mapped_column(BigInteger)
+    changed_at: Mapped[datetime]
+    dates_moved_weeks: Mapped[int] = mapped_column(server_default=text("0"))

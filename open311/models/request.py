@@ -1,0 +1,138 @@
+"""Requests, their history, and the districts they lie in."""
+
+from datetime import datetime
+from typing import Any
+
+from shapely.geometry import Point
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Index,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+from db import Base, CityRow, city_key
+from geo.columns import ShapelyGeometry
+
+
+class ServiceRequest(CityRow, Base):
+    """A service request.  Source: GeoReport v2, GET Service Requests.
+
+    The current values are a cache of the history's last rows.  Times are whole seconds, as they are printed and
+    filtered.  number is null until a batch request is numbered; is_public is false for what public reads never show.
+    media_url: absolute, or a path of ours that begins with "/".  client_reference makes a repeated POST one request.
+    """
+
+    __tablename__ = "service_request"
+    __table_args__ = (
+        city_key("service_id", "service"),
+        city_key("department_id", "department"),
+        city_key("unit_id", "department"),
+        UniqueConstraint("jurisdiction_id", "number"),
+        UniqueConstraint("jurisdiction_id", "token"),
+        CheckConstraint("status in ('open', 'closed')", name="status"),
+        CheckConstraint("(status = 'closed') = (closed_at is not null)", name="closed_has_time"),
+        CheckConstraint("number is not null or (token is not null and not is_public)", name="public_has_number"),
+        CheckConstraint("char_length(description) <= 4000", name="description_length"),
+        Index(
+            "ix_service_request_client_reference",
+            "jurisdiction_id",
+            "api_key_id",
+            "client_reference",
+            unique=True,
+            postgresql_where=text("client_reference is not null"),
+        ),
+        Index(
+            "ix_service_request_newest",
+            "jurisdiction_id",
+            text("requested_at desc"),
+            text("id desc"),
+            postgresql_where=text("is_public"),
+        ),
+        Index(
+            "ix_service_request_service_newest",
+            "jurisdiction_id",
+            "service_id",
+            text("requested_at desc"),
+            text("id desc"),
+            postgresql_where=text("is_public"),
+        ),
+        Index(
+            "ix_service_request_changed",
+            "jurisdiction_id",
+            text("updated_at desc"),
+            text("id desc"),
+            postgresql_where=text("is_public"),
+        ),
+    )
+
+    number: Mapped[str | None] = mapped_column(Text)
+    token: Mapped[str | None] = mapped_column(Text)
+    service_id: Mapped[int]
+    status: Mapped[str] = mapped_column(Text)
+    status_notes: Mapped[str | None] = mapped_column(Text)
+    description: Mapped[str | None] = mapped_column(Text)
+    department_id: Mapped[int]
+    unit_id: Mapped[int | None]
+    requested_at: Mapped[datetime]
+    updated_at: Mapped[datetime]
+    expected_at: Mapped[datetime | None]
+    closed_at: Mapped[datetime | None]
+    address: Mapped[str | None] = mapped_column(Text)
+    address_id: Mapped[str | None] = mapped_column(Text)
+    zipcode: Mapped[str | None] = mapped_column(Text)
+    location: Mapped[Point | None] = mapped_column(ShapelyGeometry("POINT"))
+    media_url: Mapped[str | None] = mapped_column(Text)
+    attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    channel: Mapped[str] = mapped_column(Text)
+    is_public: Mapped[bool]
+    api_key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_key.id"))
+    client_reference: Mapped[str | None] = mapped_column(Text)
+
+
+class RequestEvent(CityRow, Base):
+    """A fact of a request's history: appended, never changed.
+
+    kind "received": how it came in; "routed": the decision (routing.decision.Decision.as_record); "recorded": what an
+    import's source said of it; "closed"; "numbered".
+    """
+
+    __tablename__ = "request_event"
+    __table_args__ = (
+        city_key("request_id", "service_request"),
+        Index(None, "jurisdiction_id", "request_id", "id"),
+    )
+
+    request_id: Mapped[int]
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
+
+
+class RequestDistrict(Base):
+    """The stamp: a boundary that covered the request's location at intake.  requested_at is the request's, for lists by district."""
+
+    __tablename__ = "request_district"
+    __table_args__ = (
+        city_key("request_id", "service_request"),
+        city_key("boundary_id", "boundary"),
+        ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"]),
+        Index(
+            "ix_request_district_newest",
+            "jurisdiction_id",
+            "boundary_id",
+            text("requested_at desc"),
+            text("request_id desc"),
+        ),
+    )
+
+    jurisdiction_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    request_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    boundary_id: Mapped[int] = mapped_column(BigInteger, primary_key=True)
+    requested_at: Mapped[datetime]

@@ -1,0 +1,16 @@
+"""The page at the root: what is served here, and how to ask it."""
+
+from flask import Flask, render_template
+
+from open311.api.access import cities, public, public_url
+
+
+def add_routes(app: Flask) -> None:
+    """The routes of this file."""
+    app.get("/")(show_home)
+
+
+@public
+def show_home() -> str:
+    """GET /: the cities served and where their data is."""
+    return render_template("home.html", cities=cities().all(), base=f"{public_url()}/open311/v2")
