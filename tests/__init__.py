@@ -1,0 +1,1 @@
+"""Tests, by the tree they test."""

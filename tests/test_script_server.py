@@ -1,0 +1,275 @@
+"""script/server as a person meets it: started, stopped, killed, started again."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from db.cluster import Cluster, ClusterError, demo_cluster
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+# The first start loads the demo cities.
+FIRST_START_SECONDS = 120
+
+# All of them use one var folder, so that the demo cities are loaded once: one process of pytest-xdist.
+pytestmark = [pytest.mark.live, pytest.mark.xdist_group("script-server")]
+
+
+class Server:
+    """A run of script/server with a var folder of its own."""
+
+    def __init__(self, var: Path, port: int) -> None:
+        self.url = f"http://127.0.0.1:{port}"
+        self._lines: list[str] = []
+        environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "HOME")}
+        self.process = subprocess.Popen(
+            [CHECKOUT / "script" / "server"],
+            cwd="/",
+            env={**environment, "PORT": str(port), "OPEN311_VAR": str(var)},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        assert self.process.stdout is not None
+        with self.process.stdout as stream:
+            self._lines.extend(iter(stream.readline, ""))
+
+    @property
+    def output(self) -> str:
+        """What it has written so far."""
+        return "".join(self._lines)
+
+    def wait_until_ready(self, timeout_seconds: float = FIRST_START_SECONDS) -> float:
+        """Seconds from now until it says that it is ready."""
+        start = time.monotonic()
+        while "is ready at" not in self.output:
+            if self.process.poll() is not None or time.monotonic() - start > timeout_seconds:
+                pytest.fail(f"not ready after {time.monotonic() - start:.1f} s; it wrote:\n{self.output}")
+            time.sleep(0.02)
+        return time.monotonic() - start
+
+    def wait_until_ended(self, timeout_seconds: float = 15) -> int:
+        """Its exit status."""
+        status = self.process.wait(timeout=timeout_seconds)
+        self._reader.join(timeout=5)
+        return status
+
+    def stop(self) -> int:
+        """Ends it as a service manager does, and gives its exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.wait_until_ended()
+
+    def end(self) -> None:
+        """Sees to it that it has ended, whatever became of the test."""
+        if self.process.poll() is None:
+            self.process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self.wait_until_ended()
+        self.process.kill()
+        self.wait_until_ended()
+
+    def get(self, path: str) -> int:
+        """Status of a GET."""
+        opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+        with opener.open(f"{self.url}{path}", timeout=10) as response:
+            return int(response.status)
+
+
+Start = Callable[[Path, int], Server]
+
+
+@pytest.fixture(scope="module")
+def var() -> Iterator[Path]:
+    """A var folder that PostgreSQL's account can reach; what a failed test left running is ended with it."""
+    folder = Path(tempfile.mkdtemp(prefix="server-test-", dir="/tmp"))
+    folder.chmod(0o755)
+    yield folder
+    for pid in _processes_of(folder):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    cluster = _cluster_of(folder)
+    with suppress(ClusterError):
+        cluster.stop()
+    shutil.rmtree(cluster.socket_directory, ignore_errors=True)
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """A port that was free a moment ago."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        number: int = probe.getsockname()[1]
+    return number
+
+
+@pytest.fixture
+def start() -> Iterator[Start]:
+    """Starts script/server; whatever becomes of the test, it has ended after it."""
+    runs: list[Server] = []
+
+    def start_one(var: Path, port: int) -> Server:
+        runs.append(Server(var, port))
+        return runs[-1]
+
+    yield start_one
+    for run in runs:
+        run.end()
+
+
+@pytest.fixture
+def server(start: Start, var: Path, port: int) -> Server:
+    """A server that is ready."""
+    run = start(var, port)
+    run.wait_until_ready()
+    return run
+
+
+def _cluster_of(var: Path) -> Cluster:
+    """The private cluster of a var folder."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OPEN311_VAR", str(var))
+        return demo_cluster(CHECKOUT)
+
+
+def _processes_of(var: Path) -> set[int]:
+    """The web server's and the worker's processes, as their environment tells."""
+    found = set()
+    for entry in Path("/proc").iterdir():
+        if entry.name.isdigit():
+            with suppress(OSError):
+                if f"OPEN311_SERVER={var}".encode() in (entry / "environ").read_bytes().split(b"\0"):
+                    found.add(int(entry.name))
+    return found
+
+
+def _wait_until_gone(var: Path, timeout_seconds: float = 10) -> None:
+    deadline = time.monotonic() + timeout_seconds
+    while _processes_of(var) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert _processes_of(var) == set()
+
+
+def test_a_ready_server_answers_and_says_where_to_look(server: Server) -> None:
+    assert server.get("/healthz") == 200
+    assert server.get("/readyz") == 200
+    assert f"{server.url}/open311/discovery.json" in server.output
+    assert "api_key=" in server.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT], ids=["SIGTERM", "SIGINT"])
+def test_a_signal_stops_everything(server: Server, var: Path, number: signal.Signals) -> None:
+    server.process.send_signal(number)
+
+    assert server.wait_until_ended(timeout_seconds=12) == 0
+    assert _processes_of(var) == set()
+    assert _cluster_of(var).is_running() is False
+
+
+def test_ctrl_c_at_a_terminal_stops_everything(start: Start, var: Path, port: int) -> None:
+    # There the whole group of the foreground gets the signal, and impatient people press twice.
+    server = start(var, port)
+    server.wait_until_ready()
+
+    server.process.send_signal(signal.SIGINT)
+    server.process.send_signal(signal.SIGINT)
+
+    assert server.wait_until_ended(timeout_seconds=12) == 0
+    assert _processes_of(var) == set()
+    assert _cluster_of(var).is_running() is False
+
+
+def test_a_second_start_is_quick(start: Start, server: Server, var: Path, port: int) -> None:
+    server.stop()
+    again = start(var, port)
+
+    seconds = again.wait_until_ready()
+
+    again.stop()
+    # Five seconds on an idle machine; the tests share theirs with each other.
+    assert seconds < 10
+
+
+def test_a_second_server_says_where_the_first_one_is(start: Start, server: Server, var: Path, port: int) -> None:
+    second = start(var, port)
+
+    assert second.wait_until_ended() == 1
+    assert f"runs already: {server.url}" in second.output
+    assert server.get("/healthz") == 200
+
+
+def test_a_taken_port_is_refused_before_anything_is_started(start: Start, var: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        taken: int = other.getsockname()[1]
+
+        server = start(var, taken)
+
+        assert server.wait_until_ended() == 1
+    assert f"port {taken} is taken by another program" in server.output
+    assert _cluster_of(var).is_running() is False
+
+
+def test_after_its_supervisor_is_killed_it_starts_again(start: Start, server: Server, var: Path, port: int) -> None:
+    server.process.kill()
+    server.wait_until_ended()
+    again = start(var, port)
+
+    again.wait_until_ready()
+
+    assert again.get("/readyz") == 200
+    assert again.stop() == 0
+    # The killed run had started the cluster; the one after it stops it.
+    assert _cluster_of(var).is_running() is False
+
+
+def test_after_everything_is_killed_it_starts_again(start: Start, server: Server, var: Path, port: int) -> None:
+    cluster = _cluster_of(var)
+    postgres = int((cluster.directory / "postmaster.pid").read_text().splitlines()[0])
+    for pid in {server.process.pid, postgres} | _processes_of(var):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    server.wait_until_ended()
+    again = start(var, port)
+
+    again.wait_until_ready()
+
+    assert again.get("/readyz") == 200
+    assert again.stop() == 0
+
+
+def test_children_do_not_outlive_a_killed_supervisor(server: Server, var: Path) -> None:
+    server.process.kill()
+
+    _wait_until_gone(var)
+
+
+def test_a_killed_web_server_is_started_again(server: Server, var: Path) -> None:
+    for pid in _processes_of(var):
+        with suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+    deadline = time.monotonic() + 20
+    status = 0
+
+    while status != 200 and time.monotonic() < deadline:
+        with suppress(OSError, urllib.error.URLError):
+            status = server.get("/readyz")
+        time.sleep(0.1)
+
+    assert status == 200
+    assert "is started again" in server.output
