@@ -30,15 +30,15 @@ class Statement:
         compiled = composed.compile(dialect=_DIALECT)
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
-        self._names = list(compiled.positiontup or [])
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self.names = list(compiled.positiontup or [])
+        self.constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._row_factory = row_factory
 
     def run(self, connection: "Connection[Any]", **values: Any) -> "Cursor[Any]":
         """The cursor of the executed statement; raises KeyError for a value that was not given."""
-        constants = self._constants
+        constants = self.constants
         cursor = RawCursor(connection, row_factory=self._row_factory)
-        parameters = [values[name] if name in values else constants[name] for name in self._names]
+        parameters = [values[name] if name in values else constants[name] for name in self.names]
         return cursor.execute(self.text.encode(), parameters, prepare=True)
 
 

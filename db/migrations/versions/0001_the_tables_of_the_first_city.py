@@ -255,6 +255,7 @@ def upgrade() -> None:
             "(status = 'closed') = (closed_at is not null)", name=op.f("ck_service_request_closed_has_time")
         ),
         sa.CheckConstraint("status in ('open', 'closed')", name=op.f("ck_service_request_status")),
+        sa.CheckConstraint("number ~ '^[A-Za-z0-9._-]+$'", name=op.f("ck_service_request_number_is_url_safe")),
         sa.CheckConstraint("char_length(description) <= 4000", name=op.f("ck_service_request_description_length")),
         sa.CheckConstraint(
             "number is not null or (token is not null and not is_public)",
