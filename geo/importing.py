@@ -3,10 +3,21 @@
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import isnan
 from pathlib import Path
 from typing import Any
+from warnings import catch_warnings
 
-from shapely import Geometry, MultiPolygon, Polygon, force_2d, get_parts, is_valid_reason, make_valid
+from shapely import (
+    Geometry,
+    GeometryCollection,
+    MultiPolygon,
+    Polygon,
+    force_2d,
+    get_parts,
+    is_valid_reason,
+    make_valid,
+)
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
 
@@ -35,7 +46,11 @@ def read_geojson(path: Path, *, code_property: str = "code", name_property: str 
     A polygon that crosses itself is repaired so that it covers what it drew.  Raises BadBoundaries with every problem:
     not GeoJSON, a feature without code or polygon, a code twice, coordinates that are no degrees.
     """
-    text = path.read_text(encoding="utf-8", errors="replace")
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadBoundaries([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
     try:
         collection = json.loads(text)
     except json.JSONDecodeError as error:
@@ -73,18 +88,23 @@ def _boundary(feature: Any, code_property: str, name_property: str) -> NewBounda
     geometry = feature.get("geometry")
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon", "GeometryCollection"):
         raise ValueError("must have a Polygon or MultiPolygon")
-    drawn = force_2d(shape(geometry))
+    try:
+        with catch_warnings(action="ignore", category=RuntimeWarning):  # NumPy's of a NaN: it is refused below
+            drawn = _polygons(force_2d(shape(geometry)))
+    except (ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
+        raise ValueError(f"has a geometry that cannot be read: {error}") from error
     if drawn.is_empty:
         raise ValueError("has an empty geometry")
     west, south, east, north = drawn.bounds
-    if not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
+    # A NaN anywhere makes the area one, but not the bounds.
+    if isnan(drawn.area) or not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
         raise ValueError(
             f"coordinates must be longitude and latitude in degrees (EPSG:4326), got {west:.6g} {south:.6g} "
             f"to {east:.6g} {north:.6g}"
         )
     reason = is_valid_reason(drawn)
     is_valid = reason == "Valid Geometry"
-    area = _polygons(drawn if is_valid else make_valid(drawn, method="structure", keep_collapsed=False))
+    area = drawn if is_valid else _polygons(make_valid(drawn, method="structure", keep_collapsed=False))
     if area.is_empty:
         raise ValueError(f"encloses nothing ({reason})")
     return NewBoundary(
@@ -101,8 +121,8 @@ def _polygons(geometry: Geometry) -> MultiPolygon:
     for part in get_parts(geometry):
         if isinstance(part, Polygon):
             parts.append(part)
-        elif isinstance(part, MultiPolygon):
-            parts.extend(part.geoms)
+        elif isinstance(part, GeometryCollection | MultiPolygon):
+            parts.extend(_polygons(part).geoms)
     return MultiPolygon(parts)
 
 

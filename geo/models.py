@@ -23,7 +23,7 @@ class Layer(CityRow, Base):
 
 
 class Boundary(CityRow, Base):
-    """One district of a layer as it was drawn from valid_from (null: since ever) until valid_to (null: until further notice).
+    """One district of a layer as it was drawn from valid_from until valid_to (null: since ever, until further notice).
 
     valid_to is not part of the time: the next version begins there.
     """

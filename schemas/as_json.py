@@ -8,17 +8,33 @@ import msgspec
 from marshmallow import Schema
 
 from schemas.representation import Items, Representation, fields_of
+from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 
 def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
     """JSON text in UTF-8 of rows whose values are in the order of the schema's fields."""
+    try:
+        return _encode(representation, rows)
+    except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot carry
+        return _encode(representation, _printable(rows))
+
+
+def _encode(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
     make = _maker(representation.schema)
     if representation.is_list:
         return msgspec.json.encode([make(row) for row in rows])
     (row,) = rows
     return msgspec.json.encode(make(row))
+
+
+def _printable(value: Any) -> Any:
+    if isinstance(value, str):
+        return NOT_PRINTABLE.sub("", value)
+    if isinstance(value, list | tuple):
+        return [_printable(each) for each in value]
+    return value
 
 
 @cache

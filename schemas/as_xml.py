@@ -1,14 +1,14 @@
 """A representation as XML: no namespace, no attributes, an empty element for null."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 from marshmallow import Schema
 
 from schemas import moment
-from schemas.representation import Flag, Items, Moment, Number, Order, Representation, fields_of
+from schemas.representation import Code, Flag, Items, Moment, Number, Order, Representation, fields_of
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -29,9 +29,12 @@ def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> byt
 
 def escape(text: str) -> str:
     """Text as it may stand in an element; what XML cannot carry is left out."""
-    if _SPECIAL.search(text) is None:
-        return text
-    return _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], ""), text)
+    return text if _is_plain(text) else _SPECIAL.sub(lambda found: _ENTITIES.get(found[0], ""), text)
+
+
+def _is_plain(text: str) -> bool:
+    # Nearly every text is; these five looks cost a tenth of the expression's.
+    return text.isascii() and text.isprintable() and "&" not in text and "<" not in text and ">" not in text
 
 
 def _element(name: str, content: str) -> str:
@@ -40,32 +43,48 @@ def _element(name: str, content: str) -> str:
 
 @cache
 def _writer(schema: type[Schema], name: str) -> Callable[[Sequence[Any]], str]:
-    columns = [(f"<{each}>", _text_of(field), f"</{each}>", f"<{each}/>") for each, field in fields_of(schema).items()]
-    start, end = f"<{name}>", f"</{name}>"
+    """What writes one row.  It runs a thousand times a page: rows with the same nulls share one template."""
+    declared = fields_of(schema)
+    texts = [_text_of(each, field) for each, field in declared.items()]
+    free = [position for position, text in enumerate(texts) if text is None]
+    templates: dict[tuple[bool, ...], str] = {}
 
     def write(row: Sequence[Any]) -> str:
-        # Written out flat: this line runs 17 times a request, a thousand requests a page.
-        inner = [
-            empty if value is None or value == "" else opening + text(value) + closing
-            for (opening, text, closing, empty), value in zip(columns, row, strict=True)
+        shown = [
+            value if value is None or text is None else text(value) for text, value in zip(texts, row, strict=True)
         ]
-        return start + "".join(inner) + end
+        if not _is_plain("".join([shown[position] or "" for position in free])):
+            for position in free:
+                shown[position] = shown[position] and escape(shown[position])
+        filled = tuple([bool(each) for each in shown])
+        template = templates.get(filled)
+        if template is None:
+            template = templates[filled] = _template(name, declared, filled)
+        return template % tuple(filter(None, shown))
 
     return write
 
 
-def _text_of(field: Any) -> Callable[[Any], str]:
+def _template(name: str, declared: Mapping[str, Any], filled: Sequence[bool]) -> str:
+    """The row with %s where a value will stand, and an empty element where none will."""
+    inner = []
+    for (each, field), has_value in zip(declared.items(), filled, strict=True):
+        wrapped = "%s" if isinstance(field, Items) else f"<{each}>%s</{each}>"
+        inner.append(wrapped if has_value else f"<{each}/>")
+    return f"<{name}>{''.join(inner)}</{name}>"
+
+
+def _text_of(name: str, field: Any) -> Callable[[Any], str] | None:
+    """What makes a value of the field the text that stands in XML; None: it is text, and may need escaping."""
     if isinstance(field, Items):
         item = field.item
         write = _writer(field.schema, item) if field.schema else lambda text: _element(item, escape(text))
-        return lambda rows: "".join([write(row) for row in rows])
-    for kind, text in _TEXTS.items():
-        if isinstance(field, kind):
-            return text
-    return escape
+        return lambda rows: _element(name, "".join([write(row) for row in rows]))
+    return next((text for kind, text in _TEXTS.items() if isinstance(field, kind)), None)
 
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
+    Code: str,
     Moment: moment.write,
     Flag: lambda value: "true" if value else "false",
     Number: repr,

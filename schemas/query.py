@@ -74,6 +74,9 @@ class RequestsQuerySchema(Schema):
     page_size = Count()
 
 
+_SCHEMA = RequestsQuerySchema()
+
+
 @dataclass(frozen=True, kw_only=True)
 class RequestsQuery:
     """What GET requests asks for.  Moments are in UTC and inclusive; None means no limit; page counts from 1."""
@@ -99,7 +102,7 @@ def read(
     """
     given = {name: [text for text in texts if text.strip()] for name, texts in arguments.items()}
     try:
-        found = RequestsQuerySchema().load({name: texts for name, texts in given.items() if texts})
+        found = _SCHEMA.load({name: texts for name, texts in given.items() if texts})
     except ValidationError as error:
         raise Problems(flatten(error.messages)) from error
 

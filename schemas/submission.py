@@ -16,7 +16,10 @@ PERSONAL_FIELDS = ("email", "first_name", "last_name", "phone", "device_id", "ac
 
 @dataclass(frozen=True, kw_only=True)
 class Submission:
-    """What a client sent, readable part by readable part.  `person` has those of PERSONAL_FIELDS that were given."""
+    """What a client sent, readable part by readable part.  `person` has those of PERSONAL_FIELDS that were given.
+
+    tried_a_place: lat or long was sent, well or wrongly.
+    """
 
     description: str | None
     point: Point | None
@@ -25,6 +28,7 @@ class Submission:
     person: Mapping[str, str]
     media_urls: Sequence[str]
     submitted: Mapping[str, Sequence[str]]
+    tried_a_place: bool
 
     @property
     def has_place(self) -> bool:
@@ -55,6 +59,7 @@ def read(form: Mapping[str, Sequence[str]]) -> tuple[Submission, list[str]]:
         person={name: value for name, value in person.items() if value},
         media_urls=_media_urls(form, problems),
         submitted=_submitted(form),
+        tried_a_place=bool(_first(form, "lat") or _first(form, "long")),
     )
     return submission, problems
 

@@ -16,6 +16,7 @@ from open311.keys import KeyRefused
 from open311.services import ServiceMissing, UnknownService
 from schemas.error import ERRORS
 from schemas.problems import Problems, flatten
+from schemas.text import NOT_PRINTABLE
 
 log = structlog.get_logger()
 
@@ -78,8 +79,8 @@ def _unforeseen(error: Exception) -> Response:
 
 
 def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None) -> Response:
-    format = "json" if request.path.endswith(".json") else "xml"
-    response = respond(ERRORS, [(status, text) for text in texts], format, status=status)
+    format = "json" if request.path.rstrip("/").endswith(".json") else "xml"
+    response = respond(ERRORS, [(status, NOT_PRINTABLE.sub("", text)) for text in texts], format, status=status)
     valid_methods = getattr(allow, "valid_methods", None)
     if valid_methods:
         response.headers["Allow"] = ", ".join(sorted(valid_methods))

@@ -1,6 +1,7 @@
 """The form of a POST: its texts and its files, read strictly."""
 
 from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -72,11 +73,17 @@ class _Lossless(MultiPartParser):
         return "latin-1"
 
 
+def _in_memory(*about: object, **more: object) -> BytesIO:
+    """A file part is read whole in any case, and the body is limited: nothing is left open or lying about."""
+    return BytesIO()
+
+
 def _multipart(request: Request, settings: Settings) -> tuple[list[tuple[str, str]], list[FileStorage]]:
     boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise BadForm("the multipart form names no boundary")
     parser = _Lossless(
+        stream_factory=_in_memory,
         max_form_memory_size=settings.max_body_bytes,
         max_form_parts=settings.max_form_fields,
     )

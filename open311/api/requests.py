@@ -4,7 +4,6 @@ from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, request
-from werkzeug.datastructures import MultiDict
 
 from db.driver import driver
 from open311.api.access import arguments, asked_city, caller_key, public, public_url, with_key
@@ -118,6 +117,6 @@ def _page_headers(asked: query.RequestsQuery, page: Page) -> dict[str, str]:
 
 
 def _page_url(number: int, page_rows: int) -> str:
-    given = MultiDict(request.args)
-    given["page"], given["page_size"] = str(number), str(page_rows)
-    return f"{public_url()}{request.path}?{urlencode(list(given.items(multi=True)))}"
+    given = [(name, text) for name, text in request.args.items(multi=True) if name not in ("page", "page_size")]
+    query_string = urlencode([*given, ("page", number), ("page_size", page_rows)])
+    return f"{public_url()}{request.path}?{query_string}"

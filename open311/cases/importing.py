@@ -16,6 +16,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from db.driver import Statement
 from geo.queries import make_point
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
+from open311.city.lines import BadFile
 from open311.jurisdictions import City
 from open311.models import Service, ServiceRequest
 from routing.decision import Decision, candidates, decide
@@ -86,19 +87,18 @@ class Importer:
         while chunk := list(islice(rows, BATCH_ROWS)):
             yield lambda chunk=chunk: self._import(chunk, moved=moved, now=now)  # type: ignore[misc]
 
+    def finish(self) -> Imported:
+        """What was done; lists are planned by the statistics that this gathers."""
+        self._connection.execute("analyze service_request, request_event, request_district")
+        return self.result
+
     def _import(self, rows: Sequence[tuple[int, dict[str, str | None]]], *, moved: timedelta, now: datetime) -> int:
-        cases: list[RecordedCase] = []
-        problems: list[str] = []
-        for line, row in rows:
-            try:
-                recorded = self._mapping.case(row, line, moved=moved, now=now)
-                if recorded.service not in self._services:
-                    raise BadRow(
-                        f"{self._mapping.columns['service']} {recorded.service!r} is no service of {self._city.name}"
-                    )
-                cases.append(recorded)
-            except BadRow as error:
-                problems.append(f"{self._path}:{line}: {error}")
+        cases, problems = _cases(rows, self._path, self._mapping, moved=moved, now=now)
+        problems += [
+            f"{self._path}:{each.line}: {self._mapping.columns['service']} {each.service!r} is no service of {self._city.name}"
+            for each in cases
+            if each.service not in self._services
+        ]
         self.result.problems += problems
         if not problems:
             self._keep(cases)
@@ -106,10 +106,12 @@ class Importer:
 
     def _keep(self, cases: Sequence[RecordedCase]) -> None:
         placed = [each for each in cases if each.point is not None or self._mapping.keeps_unlocated]
+        # Of a number that stands twice the first case counts, in one batch as in two.
+        new = list({each.number: each for each in reversed(placed)}.values())[::-1]
         decisions = self._batch.decide(
-            (each, self._services[each.service].id, self._services[each.service].service_group) for each in placed
+            (each, self._services[each.service].id, self._services[each.service].service_group) for each in new
         )
-        kept = self._batch.keep(placed, decisions, self._services)
+        kept = self._batch.keep(new, decisions, self._services)
         result = self.result
         result.kept += len(kept)
         result.already_there += len(placed) - len(kept)
@@ -121,14 +123,19 @@ class Importer:
 def score(
     connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping, *, now: datetime
 ) -> Iterator[Agreement]:
-    """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing."""
+    """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing.
+
+    Raises BadFile with the lines of a batch that cannot be read.
+    """
     column = Service.code if mapping.match["service"] == "service_code" else Service.name
     services = {row.named: row for row in Statement(_services(column)).run(connection, jurisdiction_id=city.id)}
     found, batch = Agreement(), Batch(connection, city)
     names = {kind: _names(connection, city, mapping.match[kind]) for kind in ("department", "unit")}
     rows = rows_of(path, mapping)
     while chunk := list(islice(rows, BATCH_ROWS)):
-        cases = [mapping.case(row, line, moved=timedelta(), now=now) for line, row in chunk]
+        cases, problems = _cases(chunk, path, mapping, moved=timedelta(), now=now)
+        if problems:
+            raise BadFile(problems)
         known = [each for each in cases if each.service in services]
         decisions = batch.decide(
             (each, services[each.service].id, services[each.service].service_group) for each in known
@@ -141,6 +148,25 @@ def score(
             found.department += chosen.department_id == names["department"].get(each.department or "")
             found.unit += recorded_unit is not None and recorded_unit == (chosen.unit_id or chosen.department_id)
         yield found
+
+
+def _cases(
+    rows: Sequence[tuple[int, dict[str, str | None]]],
+    path: Path,
+    mapping: ExportMapping,
+    *,
+    moved: timedelta,
+    now: datetime,
+) -> tuple[list[RecordedCase], list[str]]:
+    """The cases of the rows, and what is wrong with those that have none."""
+    cases: list[RecordedCase] = []
+    problems: list[str] = []
+    for line, row in rows:
+        try:
+            cases.append(mapping.case(row, line, moved=moved, now=now))
+        except BadRow as error:
+            problems.append(f"{path}:{line}: {error}")
+    return cases, problems
 
 
 def _names(connection: "Connection[Any]", city: City, match: str) -> dict[str, int]:

@@ -10,9 +10,11 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from open311.cases.intake import NewMedia
 
-# What we read, and what we write it as: JPEG stays JPEG; the others may hold drawings with transparency.
-_FORMATS = {"JPEG": ("JPEG", "jpg", "image/jpeg"), "PNG": ("PNG", "png", "image/png")}
-_FORMATS |= {"GIF": _FORMATS["PNG"], "WEBP": _FORMATS["PNG"]}
+_READ = ("JPEG", "PNG", "GIF", "WEBP")
+# How each is written: JPEG stays JPEG (MPO is one with a second picture inside, as some telephones write it); the
+# others may hold drawings with transparency.
+_JPEG, _PNG = ("JPEG", "jpg", "image/jpeg"), ("PNG", "png", "image/png")
+_WRITTEN = {"JPEG": _JPEG, "MPO": _JPEG, "PNG": _PNG, "GIF": _PNG, "WEBP": _PNG}
 
 MEDIA_PREFIX = "/media"
 
@@ -36,10 +38,10 @@ def read_photo(name: str, content: bytes, *, max_pixels: int) -> Photo:
     """The photo in an uploaded file, re-encoded; raises BadPhoto."""
     shown = name[:100] or "a file without a name"
     try:
-        with Image.open(BytesIO(content), formats=list(_FORMATS)) as image:
+        with Image.open(BytesIO(content), formats=_READ) as image:
             if image.width * image.height > max_pixels:
                 raise BadPhoto(f"{shown} must have at most {max_pixels} pixels, got {image.width} x {image.height}")
-            written_as, extension, content_type = _FORMATS[image.format or "PNG"]
+            written_as, extension, content_type = _WRITTEN[image.format or "PNG"]
             upright = ImageOps.exif_transpose(image)
             upright = upright.convert("RGB" if written_as == "JPEG" else "RGBA")
     except BadPhoto:

@@ -13,15 +13,20 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError
 
 from geo.point import NotAPlace, Point, degrees
+from open311.cases.search import NUMBER
 from open311.city.lines import BadFile, Lines
 from schemas import moment
-from schemas.city import URL_SAFE, MappingSchema
+from schemas.city import MappingSchema
 from schemas.query import STATUSES
 from schemas.text import clean, one_line
 
 CHANNELS = (
     "app", "portal", "phone", "email", "mail", "fax", "in_person", "council_office", "crew", "system", "other",
 )  # fmt: skip
+
+
+# Where the CSV reader puts what a line has beyond the header's columns.
+_BEYOND = "(beyond the header)"
 
 
 class BadRow(ValueError):
@@ -88,9 +93,11 @@ class ExportMapping:
 
     def case(self, row: Mapping[str, str | None], line: int, *, moved: timedelta, now: datetime) -> RecordedCase:
         """The case of a row, its dates moved; what would lie after `now` has not happened.  Raises BadRow."""
+        if _BEYOND in row:
+            raise BadRow("has more fields than the header (quote what holds a comma)")
         number = self._text(row, "service_request_id")
-        if not number or URL_SAFE.fullmatch(number) is None:
-            raise BadRow(f"{self.columns['service_request_id']} must be letters, digits, - and _, got {number!r}")
+        if NUMBER.fullmatch(number) is None:
+            raise BadRow(f"{self.columns['service_request_id']} must be letters, digits, dots, - and _, got {number!r}")
         service = self._mapped(row, "service")
         if not service:
             raise BadRow(f"{self.columns['service']} must name a service")
@@ -150,7 +157,7 @@ class ExportMapping:
 
     def _mapped(self, row: Mapping[str, str | None], name: str) -> str:
         text = self._text(row, name)
-        return self.values.get(name, {}).get(text, text)
+        return clean(self.values.get(name, {}).get(text, text))
 
     def _moment(self, row: Mapping[str, str | None], name: str, moved: timedelta) -> datetime | None:
         text = self._text(row, name)
@@ -183,7 +190,7 @@ def rows_of(path: Path, mapping: ExportMapping) -> Iterator[tuple[int, dict[str,
     line = 0
     try:
         with _open(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, strict=True)
+            reader = csv.DictReader(text, restkey=_BEYOND, strict=True)
             missing = mapping.missing_columns(list(reader.fieldnames or []))
             if missing:
                 raise BadFile([f"{path}:1: has no column {', '.join(missing)}, which {mapping.path} names"])
@@ -191,7 +198,9 @@ def rows_of(path: Path, mapping: ExportMapping) -> Iterator[tuple[int, dict[str,
                 line = reader.line_num
                 yield line, row
     except UnicodeDecodeError as error:
-        raise BadFile([f"{path}:{line + 1}: must be UTF-8: {error.reason}"]) from error
+        # The reader holds no whole line when it asks for more: what it was given begins on the next one.
+        line += 1 + error.object.count(b"\n", 0, error.start)
+        raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
     except csv.Error as error:
         raise BadFile([f"{path}:{line + 1}: not CSV: {error}"]) from error
     except (OSError, EOFError) as error:

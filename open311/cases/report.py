@@ -83,7 +83,7 @@ def read_report(
 ) -> Report:
     """The report in a form (field name: values as sent) with its files."""
     sent, problems = submission.read(fields)
-    if service.needs_location and not sent.has_place and not problems:
+    if service.needs_location and not sent.has_place and not sent.tried_a_place:
         problems.append("a location is required: lat and long, address_string or address_id")
     answers, wrong = check(service.questions, sent.submitted, zone)
     problems += wrong

@@ -1,13 +1,14 @@
 """Which requests there are: the lists, one request, a token."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
-from sqlalchemy import BigInteger, Select, Text, and_, bindparam, case, func, select
+from sqlalchemy import BigInteger, Select, Text, and_, bindparam, case, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
@@ -52,22 +53,16 @@ def find_requests(
     used = {name: value for name, value in filters.items() if value is not None}
     if query.page > 1:
         used["skip"] = (query.page - 1) * query.page_rows
-    rows = (
-        _list(tuple(used))
-        .run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, take=query.page_rows + 1, **used)
-        .fetchall()
-    )
+    listed = _list(tuple(used), take=query.page_rows + 1)
+    rows = listed.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, **used).fetchall()
     return Page(rows=rows[: query.page_rows], has_more=len(rows) > query.page_rows)
 
 
 def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id: int, public_url: str) -> Row:
     """One public request by its number, as a client has it or as a person wrote it; raises UnknownRequest."""
-    spellings = list(dict.fromkeys(filter(None, [number, as_written(number)])))
-    rows = (
-        _list(("numbers",))
-        .run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, take=2, numbers=spellings)
-        .fetchall()
-    )
+    spellings = [each for each in (number, as_written(number)) if each and NUMBER.fullmatch(each)]
+    listed = _list(("numbers",), take=2)
+    rows = listed.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings).fetchall()
     if not rows:
         raise UnknownRequest(number)
     return next((row for row in rows if row[0] == number), rows[0])
@@ -75,12 +70,16 @@ def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id:
 
 def find_token(connection: "Connection[Any]", token: str, *, jurisdiction_id: int) -> Row:
     """(number or None, token): a token without a number is pending; raises UnknownToken."""
-    row = _TOKEN.run(connection, jurisdiction_id=jurisdiction_id, token=token).fetchone()
+    row = None
+    if NUMBER.fullmatch(token):
+        row = _TOKEN.run(connection, jurisdiction_id=jurisdiction_id, token=token).fetchone()
     if row is None:
         raise UnknownToken(token)
     return (row.number, row.token)
 
 
+# What numbers and tokens are made of, those of imported requests too.
+NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 
@@ -140,13 +139,14 @@ _CONDITIONS: dict[str, Any] = {
 }
 
 
-@cache
-def _list(used: tuple[str, ...]) -> Statement:
+# The limit is written into the text: with a parameter there, PostgreSQL would plan every call anew.
+@lru_cache(maxsize=500)
+def _list(used: tuple[str, ...], *, take: int) -> Statement:
     composed = (
         _columns()
         .where(*[_CONDITIONS[name] for name in used if name != "skip"])
         .order_by(ServiceRequest.requested_at.desc(), ServiceRequest.id.desc())
-        .limit(bindparam("take", type_=BigInteger))
+        .limit(literal_column(str(take)))
     )
     if "skip" in used:
         composed = composed.offset(bindparam("skip", type_=BigInteger))

@@ -3,13 +3,15 @@
 import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
 from marshmallow import Schema, ValidationError
 
 from geo.importing import BadBoundaries, NewBoundary, read_geojson
-from open311.city.lines import BadFile, Lines
+from open311.cases.recorded import ExportMapping
+from open311.city.lines import BadFile, Lines, read_text
 from schemas.city import DepartmentSchema, JurisdictionSchema, RuleSchema, ServiceSchema
 from schemas.problems import flatten
 
@@ -59,6 +61,8 @@ def read_folder(path: Path) -> CityFolder:
             boundaries[layer] = drawn
     requests = next((path / name for name in REQUESTS if (path / name).exists()), None)
     mapping = path / MAPPING if (path / MAPPING).exists() else None
+    if mapping is not None:
+        attempt(lambda: ExportMapping(mapping))
     if requests is not None and mapping is None:
         problems.append(f"{requests}:1: cannot be read without {MAPPING} beside it")
     if not problems:
@@ -110,31 +114,32 @@ def _rules(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """(line, rule) of a rules file; raises BadFile."""
     schema, found, problems = RuleSchema(), [], []
     codes: set[str] = set()
+    reader = csv.DictReader(StringIO(read_text(path), newline=""), strict=True)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.DictReader(file, strict=True)
-            missing = {"code", "department"} - set(reader.fieldnames or ())
-            if missing:
-                raise BadFile([f"{path}:1: must have the columns {', '.join(sorted(missing))}"])
-            for row in reader:
-                line = reader.line_num
-                given: dict[str, str] = {
-                    name: (text or "").strip() for name, text in row.items() if name in schema.fields
-                }
-                if not given.get("priority"):
-                    given.pop("priority", None)  # blank: the default
-                try:
-                    rule = dict(schema.load(given))
-                    _check_rule(rule, codes)
-                    codes.add(rule["code"])
-                    found.append((line, rule))
-                except ValidationError as error:
-                    named = error.messages_dict
-                    problems += [f"{path}:{line}: {name}: {text}" for name in named for text in flatten(named[name])]
-    except OSError as error:
-        raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise BadFile([f"{path}:1: not CSV in UTF-8: {error}"]) from error
+        header = list(reader.fieldnames or ())
+        missing, unknown = {"code", "department"} - set(header), set(header) - set(schema.fields)
+        if missing:
+            problems.append(f"{path}:1: must have the columns {', '.join(sorted(missing))}")
+        if unknown:
+            problems.append(f"{path}:1: has a column that no rule has: {', '.join(sorted(unknown))}")
+        for row in [] if problems else reader:
+            line = reader.line_num
+            if None in row:
+                problems.append(f"{path}:{line}: has more fields than the header (quote what holds a comma)")
+                continue
+            given: dict[str, str] = {name: (text or "").strip() for name, text in row.items()}
+            if not given.get("priority"):
+                given.pop("priority", None)  # blank: the default
+            try:
+                rule = dict(schema.load(given))
+                _check_rule(rule, codes)
+                codes.add(rule["code"])
+                found.append((line, rule))
+            except ValidationError as error:
+                named = error.messages_dict
+                problems += [f"{path}:{line}: {name}: {text}" for name in named for text in flatten(named[name])]
+    except csv.Error as error:
+        problems.append(f"{path}:{reader.reader.line_num}: not CSV: {error}")
     if problems:
         raise BadFile(problems)
     return found
@@ -142,11 +147,11 @@ def _rules(path: Path) -> list[tuple[int, dict[str, Any]]]:
 
 def _check_rule(rule: Mapping[str, Any], codes: set[str]) -> None:
     if rule["code"] in codes:
-        raise ValidationError(f"{rule['code']!r} stands twice", "code")
+        raise ValidationError({"code": [f"{rule['code']!r} stands twice"]})
     if rule["service_code"] and rule["group"]:
-        raise ValidationError("must be blank where service_code is given", "group")
+        raise ValidationError({"group": ["must be blank where service_code is given"]})
     if bool(rule["layer"]) != bool(rule["boundary"]):
-        raise ValidationError("layer and boundary must be given together", "boundary")
+        raise ValidationError({"boundary": ["layer and boundary must be given together"]})
 
 
 def _references(

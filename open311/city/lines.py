@@ -17,6 +17,17 @@ class BadFile(ValueError):
         super().__init__("\n".join(self.messages))
 
 
+def read_text(path: Path) -> str:
+    """The text of a file in UTF-8, its line ends as they are; raises BadFile."""
+    try:
+        return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = error.object.count(b"\n", 0, error.start) + 1
+        raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
+    except OSError as error:
+        raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
+
+
 class Lines:
     """The data of a YAML file, and the line of each value by its path, such as (3, "keywords", 0)."""
 
@@ -24,17 +35,15 @@ class Lines:
         self.path = path
         self._lines: dict[Path_, int] = {(): 1}
         try:
-            root = yaml.compose(path.read_text(encoding="utf-8"), Loader=yaml.SafeLoader)
-        except UnicodeDecodeError as error:
-            raise BadFile([f"{path}:1: must be UTF-8"]) from error
-        except OSError as error:
-            raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
+            root = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+            self.data: Any = None if root is None else self._value(root, ())
+        except RecursionError:
+            raise BadFile([f"{path}:1: must not hold a part within itself"]) from None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise BadFile([f"{path}:{line}: not YAML: {error.problem or error.context}"]) from error
         except yaml.YAMLError as error:
             raise BadFile([f"{path}:1: not YAML: {error}"]) from error
-        self.data: Any = None if root is None else self._value(root, ())
 
     def at(self, path: Path_, message: str) -> str:
         """The message with the file and line of a value, or of the nearest thing around it."""
@@ -45,17 +54,24 @@ class Lines:
     def problems(self, messages: Any, path: Path_ = ()) -> list[str]:
         """Marshmallow's nested messages, each with its file, line and name."""
         if isinstance(messages, dict):
-            return [text for key, inner in messages.items() for text in self.problems(inner, (*path, key))]
+            return [text for key, inner in messages.items() for text in self.problems(inner, self._below(path, key))]
         if isinstance(messages, list):
             return [text for inner in messages for text in self.problems(inner, path)]
         named = ".".join(str(part) for part in path if isinstance(part, str) and part != "_schema")
         return [self.at(path, f"{named}: {messages}" if named else str(messages))]
+
+    def _below(self, path: Path_, key: str | int) -> Path_:
+        # For the entries of a mapping marshmallow says "key" or "value" first, which is no name of the file's.
+        is_entry = key in ("key", "value") and path and isinstance(path[-1], str)
+        return path if is_entry and (*path, key) not in self._lines else (*path, key)
 
     def _value(self, node: yaml.Node, path: Path_) -> Any:
         self._lines[path] = node.start_mark.line + 1
         if isinstance(node, yaml.MappingNode):
             found: dict[Any, Any] = {}
             for key_node, value_node in node.value:
+                if not isinstance(key_node, yaml.ScalarNode):
+                    raise BadFile([f"{self.path}:{key_node.start_mark.line + 1}: a name must be text"])
                 key = _scalar(key_node)
                 if key in found:
                     raise BadFile([f"{self.path}:{key_node.start_mark.line + 1}: {key!r} stands twice"])

@@ -15,7 +15,7 @@ from geo.importing import NewBoundary
 from geo.models import Boundary, Layer
 from geo.queries import square_metres
 from open311.city.folder import CityFolder
-from open311.city.lines import BadFile
+from open311.city.lines import BadFile, Lines
 from open311.models import Jurisdiction, Service, ServiceAttribute
 from routing.models import Department, RoutingRule
 
@@ -56,7 +56,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     return Loaded(
         jurisdiction_id=city.id,
         services=len(folder.services),
-        departments=len(departments),
+        departments=sum(1 + len(department["units"]) for department in folder.departments),
         boundaries=sum(len(drawn) for drawn in folder.boundaries.values()),
         rules=len(folder.rules),
         repaired=[
@@ -70,21 +70,23 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
 
 def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jurisdiction:
     about = folder.jurisdiction
+    hosts = [host.lower() for host in about["hosts"]]
     # One load at a time: two of the same folder would meet in the middle.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
     taken = session.scalars(
         select(Jurisdiction.slug).where(
-            Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(about["hosts"])
+            Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(hosts)
         )
     ).first()
     if taken is not None:
-        raise BadFile([f"{folder.path / 'jurisdiction.yml'}:1: hosts: {taken} has one of these already"])
+        lines = Lines(folder.path / "jurisdiction.yml")
+        raise BadFile([lines.at(("hosts",), f"hosts: {taken} has one of these already")])
     city = session.scalars(select(Jurisdiction).where(Jurisdiction.slug == about["jurisdiction_id"])).one_or_none()
     if city is None:
         city = Jurisdiction(slug=about["jurisdiction_id"], changed_at=now)
         session.add(city)
     city.name, city.timezone = about["name"], about["timezone"]
-    city.hosts = [host.lower() for host in about["hosts"]]
+    city.hosts = hosts
     city.contact, city.key_service = about["contact"], about["key_service"]
     session.flush()
     return city
@@ -116,8 +118,8 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
     names = {code: row.name for code, row in found.items()}
     for row in found.values():
-        # Names may have changed hands between codes; none may stand twice on the way.
-        row.is_active, row.name = False, f"{row.name} ({row.code})"
+        # Names may have changed hands between codes; none may stand twice on the way, and no name ends with a line.
+        row.is_active, row.name = False, f"{row.code}\n"
     session.flush()
     session.execute(delete(ServiceAttribute).where(ServiceAttribute.jurisdiction_id == city_id))
     for about in given:
@@ -130,7 +132,10 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         row.is_private, row.needs_location, row.is_active = about["private"], about["location_required"], True
     taken = {about["service_name"] for about in given}
     for code, name in names.items():
-        if not found[code].is_active and name not in taken:
+        if not found[code].is_active:
+            while name in taken:
+                name = f"{name} ({code})"
+            taken.add(name)
             found[code].name = name
     session.flush()
     session.add_all(
@@ -156,14 +161,17 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
 def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime) -> dict[str, int]:
     """Code to id; a boundary that is drawn anew ends now and begins anew, one that is not stays as it is."""
     found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city_id))}
+    for code, layer in found.items():
+        if code not in folder.boundaries:
+            _boundaries(session, city_id, layer.id, [], now=now)
     for code, about in folder.jurisdiction["layers"].items():
-        layer = found.get(code)
-        if layer is None:
-            layer = found[code] = Layer(jurisdiction_id=city_id, code=code)
-            session.add(layer)
-        layer.name = about["name"]
+        row = found.get(code)
+        if row is None:
+            row = found[code] = Layer(jurisdiction_id=city_id, code=code)
+            session.add(row)
+        row.name = about["name"]
         session.flush()
-        _boundaries(session, city_id, layer.id, folder.boundaries[code], now=now)
+        _boundaries(session, city_id, row.id, folder.boundaries[code], now=now)
     return {code: row.id for code, row in found.items()}
 
 
@@ -181,7 +189,7 @@ def _boundaries(session: Session, city_id: int, layer_id: int, drawn: Sequence[N
             row.name = new.name
             del wanted[code]
     session.flush()
-    is_first = not in_force
+    is_first = session.scalar(select(Boundary.id).where(*mine).limit(1)) is None
     for boundary in wanted.values():
         area = from_shape(boundary.area, srid=WGS84)
         session.add(

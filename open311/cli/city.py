@@ -80,9 +80,10 @@ def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_t
         task = bar.add_task(f"{about.name}: past requests", total=None)
         for keep in importer.batches(weeks=weeks, now=now):
             bar.advance(task, keep())
-    if importer.result.problems:
-        raise BadFile(importer.result.problems)
-    return importer.result
+        done = importer.finish()
+    if done.problems:
+        raise BadFile(done.problems)
+    return done
 
 
 def summary(imported: Imported) -> str:

@@ -43,6 +43,7 @@ def import_(file: Path, mapping: Path, jurisdiction_id: str) -> None:
         for keep in importer.batches(weeks=0, now=now):
             with connection.transaction():
                 bar.advance(task, keep())
-    click.echo(summary(importer.result))
-    if importer.result.problems:
-        raise Refused("batches with these lines were not imported:\n" + shortened(importer.result.problems))
+        done = importer.finish()
+    click.echo(summary(done))
+    if done.problems:
+        raise Refused("batches with these lines were not imported:\n" + shortened(done.problems))

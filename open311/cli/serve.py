@@ -227,7 +227,7 @@ def _serve(address: Address, var: Path) -> None:
         address.require_free()
         with _database(note) as database_url:
             api_key = prepare(database_url, say)
-            children = _children(address, var, database_url)
+            children = children_of(address, var=var, database_url=database_url)
             try:
                 _run(children, address, api_key)
             finally:
@@ -264,8 +264,22 @@ def _stop(children: list[Child]) -> None:
         child.wait_or_kill(deadline)
 
 
-def _children(address: Address, var: Path, database_url: str) -> list[Child]:
-    """The processes to run, the web server first."""
+def web_command(host: str, port: int, *, target: str = "wsgi:app") -> list[str]:
+    """The command line of the web server, serving a WSGI application (module:name) on a host and port."""
+    # Granian warns of more threads than cores, but ours wait for the database, not for a core.
+    # Its buffer for a request's head is 400 kB by default: enough for the longest of query strings.
+    return [
+        sys.executable, "-m", "granian", "--interface=wsgi", "--http=1", "--no-ws",
+        f"--host={host}", f"--port={port}",
+        f"--workers={WEB_PROCESSES}", f"--blocking-threads={WEB_THREADS}", "--backlog=1024",
+        "--respawn-failed-workers", "--respawn-interval=0.5",
+        f"--workers-kill-timeout={STOP_TIMEOUT_SECONDS - 2}",
+        "--no-access-log", "--log-level=error", target,
+    ]  # fmt: skip
+
+
+def children_of(address: Address, *, var: Path, database_url: str) -> list[Child]:
+    """The processes of a service, not yet started: the web server, then the worker."""
     environment = {
         # What a person may set, and what is so unless they do.
         "OPEN311_DEFAULT_JURISDICTION": DEFAULT_JURISDICTION,
@@ -274,16 +288,7 @@ def _children(address: Address, var: Path, database_url: str) -> list[Child]:
         "DATABASE_URL": database_url,
         MARKER: str(var),
     }
-    # Granian warns of more threads than cores, but ours wait for the database, not for a core.
-    # Its buffer for a request's head is 400 kB by default: enough for the longest of query strings.
-    web = [
-        sys.executable, "-m", "granian", "--interface=wsgi", "--http=1", "--no-ws",
-        f"--host={address.number}", f"--port={address.port}",
-        f"--workers={WEB_PROCESSES}", f"--blocking-threads={WEB_THREADS}", "--backlog=1024",
-        "--respawn-failed-workers", "--respawn-interval=0.5",
-        f"--workers-kill-timeout={STOP_TIMEOUT_SECONDS - 2}",
-        "--no-access-log", "--log-level=error", "wsgi:app",
-    ]  # fmt: skip
+    web = web_command(address.number, address.port)
     worker = [str(Path(sys.executable).with_name("open311")), "worker"]
     return [
         Child(name="the web server", command=web, environment=environment),

@@ -39,6 +39,7 @@ class ServiceRequest(CityRow, Base):
         CheckConstraint("status in ('open', 'closed')", name="status"),
         CheckConstraint("(status = 'closed') = (closed_at is not null)", name="closed_has_time"),
         CheckConstraint("number is not null or (token is not null and not is_public)", name="public_has_number"),
+        CheckConstraint("number ~ '^[A-Za-z0-9._-]+$'", name="number_is_url_safe"),
         CheckConstraint("char_length(description) <= 4000", name="description_length"),
         Index(
             "ix_service_request_client_reference",

@@ -1,0 +1,12 @@
+"""The town that routing is tested in."""
+
+import pytest
+from flask import Flask
+
+from tests.town import Town
+
+
+@pytest.fixture
+def town(app: Flask) -> Town:
+    """An empty town."""
+    return Town()

@@ -1,0 +1,99 @@
+"""The page at the root."""
+
+import re
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from lxml import etree, html
+from psycopg import Connection
+
+# What makes a browser fetch something; a link that a person follows does not.
+LOADING = "//*[@src or @srcset or @data or @poster or @background] | //link[@href] | //iframe | //object | //embed"
+VOID = {"meta", "link", "br", "hr", "img", "input", "source", "wbr", "area", "base", "col", "embed", "track"}
+
+
+@pytest.fixture
+def page(client: FlaskClient) -> Any:
+    """The page, parsed."""
+    answer = client.get("/")
+    assert answer.status_code == 200
+    assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
+    return html.document_fromstring(answer.data, parser=html.HTMLParser(encoding="utf-8"))
+
+
+def test_the_home_page_names_the_cities(page: Any) -> None:
+    headings = [heading.text_content() for heading in page.iter("h2")]
+
+    assert headings[:2] == ["City of Boston", "City of Seattle"]
+    assert "jurisdiction_id=boston.gov" in page.text_content()
+
+
+def test_the_home_page_leads_to_what_is_there(page: Any, client: FlaskClient) -> None:
+    own = [link for link in page.xpath("//a/@href") if link.startswith("http://localhost/")]
+
+    assert len(own) >= 6
+    for link in own:
+        assert client.get(link.removeprefix("http://localhost")).status_code == 200, link
+
+
+def test_the_home_page_says_that_dates_were_moved(client: FlaskClient, connection: "Connection[Any]") -> None:
+    connection.execute("update jurisdiction set dates_moved_weeks = 581 where slug = 'boston.gov'")
+
+    boston, seattle = html.document_fromstring(client.get("/").data).xpath("//section")
+
+    assert "moved forward by 581 weeks" in " ".join(boston.text_content().split())
+    assert "moved" not in seattle.text_content()
+
+
+def test_the_home_page_without_cities_says_how_to_load_one(client: FlaskClient, connection: "Connection[Any]") -> None:
+    connection.execute("update jurisdiction set outline_layer_id = null")
+
+    answer = client.get("/")
+
+    assert answer.status_code == 200
+    assert "open311 city load" in answer.text
+
+
+def test_the_home_page_escapes_names(client: FlaskClient, connection: "Connection[Any]") -> None:
+    connection.execute("update jurisdiction set name = '<script>alert(1)</script>' where slug = 'boston.gov'")
+
+    page = html.document_fromstring(client.get("/").data)
+
+    assert page.xpath("//script") == []
+
+
+def test_the_home_page_is_well_formed(client: FlaskClient, page: Any) -> None:
+    text = client.get("/").text
+    assert text.startswith("<!doctype html>")
+    # XML's parser forgives nothing: every element must be closed, every attribute quoted, every & escaped.
+    body = re.sub(rf"<({'|'.join(VOID)})\b([^>]*?)/?>", r"<\1\2/>", text.split("\n", 1)[1])
+    document = etree.fromstring(body.replace("&nbsp;", "\u00a0"))
+
+    assert document.get("lang") == "en"
+    assert document.findtext("head/title")
+    assert page.xpath("//meta[@charset='utf-8'] and //meta[@name='viewport']")
+    identities = page.xpath("//@id")
+    assert len(set(identities)) == len(identities)
+    assert set(page.xpath("//@aria-labelledby")) <= set(identities)
+    assert len(page.xpath("//h1")) == len(page.xpath("//main")) == 1
+
+
+def test_the_home_page_loads_nothing_from_elsewhere(client: FlaskClient, page: Any) -> None:
+    text = client.get("/").text
+
+    assert page.xpath(LOADING) == []
+    assert page.xpath("//script") == []
+    assert not re.search(r"@import|url\s*\(", text)
+
+
+def test_another_path_is_a_404_that_says_so(client: FlaskClient) -> None:
+    answer = client.get("/no/such/page")
+
+    assert answer.status_code == 404
+    assert "Not Found" in answer.text
+
+
+@pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])
+def test_pages_are_not_posted_to(client: FlaskClient, path: str) -> None:
+    assert client.post(path).status_code == 405
