@@ -33,6 +33,4 @@ def degrees(name: str, text: str) -> float:
 
 def _in_range(name: str, value: float, limit: int, text: str | None = None) -> None:
     if not isfinite(value) or abs(value) > limit:
-        raise NotAPlace(
-            f"{name} must be a number from -{limit} to {limit}, got {text if text is not None else value!r}"
-        )
+        raise NotAPlace(f"{name} must be a number from -{limit} to {limit}, got {text if text is not None else value!r}")

@@ -4,11 +4,15 @@ from typing import Any
 
 from geoalchemy2 import Geography, Geometry
 from sqlalchemy import ColumnElement, Double, Function, cast, func, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
 
 from geo.columns import WGS84
 
+# A geometry column, or what makes a geometry.
+Spatial = ColumnElement[Any] | InstrumentedAttribute[Any]
 
-def covers(area: ColumnElement[Any], location: ColumnElement[Any]) -> ColumnElement[bool]:
+
+def covers(area: Spatial, location: Spatial) -> ColumnElement[bool]:
     """Whether the area covers the location; a point on the edge belongs to both sides.  Uses the GiST index of area."""
     return func.ST_Covers(area, location)
 
@@ -18,12 +22,12 @@ def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnEl
     return type_coerce(func.ST_SetSRID(func.ST_MakePoint(cast(long, Double), cast(lat, Double)), WGS84), Geometry())
 
 
-def longitude(location: ColumnElement[Any]) -> ColumnElement[Any]:
+def longitude(location: Spatial) -> ColumnElement[Any]:
     """Degrees east of a point."""
     return func.ST_X(location)
 
 
-def latitude(location: ColumnElement[Any]) -> ColumnElement[Any]:
+def latitude(location: Spatial) -> ColumnElement[Any]:
     """Degrees north of a point."""
     return func.ST_Y(location)
 

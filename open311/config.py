@@ -8,7 +8,7 @@ from typing import Any
 
 from flask import current_app
 
-from db.cluster import demo_cluster
+from db.cluster import demo_cluster, var_directory
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 
@@ -41,9 +41,7 @@ class Settings:
     pool_size: int = _setting("OPEN311_POOL_SIZE", 8, "database connections a web process holds at most; one a thread")
     max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
     max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
-    max_photo_pixels: int = _setting(
-        "OPEN311_MAX_PHOTO_PIXELS", 60_000_000, "largest photo, in pixels (width × height)"
-    )
+    max_photo_pixels: int = _setting("OPEN311_MAX_PHOTO_PIXELS", 60_000_000, "largest photo, in pixels (width × height)")
     max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
     max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
     max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
@@ -89,7 +87,7 @@ class Settings:
     @property
     def media_folder(self) -> Path:
         """Where photos are kept."""
-        return Path(self.media_dir) if self.media_dir else CHECKOUT / "var" / "media"
+        return Path(self.media_dir) if self.media_dir else var_directory(CHECKOUT) / "media"
 
 
 def settings() -> Settings:

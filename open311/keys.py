@@ -9,8 +9,8 @@ from hmac import compare_digest
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, bindparam, insert, or_, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, array_agg
+from sqlalchemy import BigInteger, Text, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
 from open311.models import ApiKey, ApiKeyGrant, Jurisdiction
@@ -65,9 +65,7 @@ def create_key(
     return secret
 
 
-def check_key(
-    connection: "Connection[Any]", secret: str, *, jurisdiction_id: int, origin: str | None, now: datetime
-) -> int:
+def check_key(connection: "Connection[Any]", secret: str, *, jurisdiction_id: int, origin: str | None, now: datetime) -> int:
     """The id of a key that is good here and now; its use is recorded, to the minute.  Raises KeyRefused."""
     if not secret:
         raise KeyRefused("api_key is missing")
@@ -123,9 +121,7 @@ _CREATE = Statement(
     )
     .returning(ApiKey.id)
 )
-_GRANT = Statement(
-    insert(ApiKeyGrant).values(api_key_id=bindparam("api_key_id"), jurisdiction_id=bindparam("jurisdiction_id"))
-)
+_GRANT = Statement(insert(ApiKeyGrant).values(api_key_id=bindparam("api_key_id"), jurisdiction_id=bindparam("jurisdiction_id")))
 _FIND = Statement(
     select(
         ApiKey.id,
@@ -158,7 +154,7 @@ _KEYS = Statement(
         ApiKey.created_at,
         ApiKey.last_used_at,
         ApiKey.revoked_at,
-        select(array_agg(Jurisdiction.slug, type_=ARRAY(Text)))
+        select(func.array_agg(Jurisdiction.slug, type_=ARRAY(Text)))
         .join(ApiKeyGrant, ApiKeyGrant.jurisdiction_id == Jurisdiction.id)
         .where(ApiKeyGrant.api_key_id == ApiKey.id)
         .scalar_subquery()

@@ -21,7 +21,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY, array_agg
+from sqlalchemy.dialects.postgresql import ARRAY
 
 from geo.models import Boundary, Layer
 from geo.queries import covers
@@ -112,8 +112,8 @@ def candidates(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select
     stamps = (
         select(
             here.c.key,
-            array_agg(here.c.boundary_id, type_=ARRAY(BigInteger)).label("boundary_ids"),
-            array_agg(here.c.layer_id, type_=ARRAY(BigInteger)).label("layer_ids"),
+            func.array_agg(here.c.boundary_id, type_=ARRAY(BigInteger)).label("boundary_ids"),
+            func.array_agg(here.c.layer_id, type_=ARRAY(BigInteger)).label("layer_ids"),
         )
         .group_by(here.c.key)
         .subquery("stamps")

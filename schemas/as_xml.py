@@ -50,9 +50,7 @@ def _writer(schema: type[Schema], name: str) -> Callable[[Sequence[Any]], str]:
     templates: dict[tuple[bool, ...], str] = {}
 
     def write(row: Sequence[Any]) -> str:
-        shown = [
-            value if value is None or text is None else text(value) for text, value in zip(texts, row, strict=True)
-        ]
+        shown = [value if value is None or text is None else text(value) for text, value in zip(texts, row, strict=True)]
         if not _is_plain("".join([shown[position] or "" for position in free])):
             for position in free:
                 shown[position] = shown[position] and escape(shown[position])

@@ -38,9 +38,7 @@ def attribute_code(field_name: str) -> str | None:
     return None
 
 
-def check(
-    questions: Sequence[Question], submitted: Mapping[str, Sequence[str]], zone: ZoneInfo
-) -> tuple[Answers, list[str]]:
+def check(questions: Sequence[Question], submitted: Mapping[str, Sequence[str]], zone: ZoneInfo) -> tuple[Answers, list[str]]:
     """The answers as they are kept, and what is wrong with them.
 
     `submitted` maps codes to values as sent.  Blank values are as if not sent; questions with variable false are never

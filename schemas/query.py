@@ -107,7 +107,10 @@ def read(
         raise Problems(flatten(error.messages)) from error
 
     def when(name: str, *, end: bool) -> datetime | None:
-        return moment.read(found[name], zone, end_of_day=end) if name in found else None
+        try:
+            return moment.read(found[name], zone, end_of_day=end) if name in found else None
+        except moment.NotAMoment as error:  # beyond the year 9999, or before the year 1, in this zone
+            raise Problems([f"{name} {error}"]) from error
 
     numbers = found.get("service_request_id")
     updated_from, updated_to = when("updated_after", end=False), when("updated_before", end=True)
@@ -143,9 +146,7 @@ def _span(
         if end is None:
             return start, start + DEFAULT_SPAN_DAYS * DAY
     except OverflowError as error:
-        raise Problems(
-            ["start_date and end_date must lie between the years 1 and 9999 with 90 days to spare"]
-        ) from error
+        raise Problems(["start_date and end_date must lie between the years 1 and 9999 with 90 days to spare"]) from error
     if start > end:
         raise Problems([f"start_date {moment.write(start)} must not be after end_date {moment.write(end)}"])
     # A day of slack: clients write whole days as 00:00:00 to 23:59:59.

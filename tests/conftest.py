@@ -46,7 +46,7 @@ def pytest_sessionstart(session: pytest.Session) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let `--dist loadgroup` see its groups: what pytest-xdist 3.8 writes, pytest 9.2 does not read (pytest-xdist#1386)."""
+    """Let `--dist loadgroup` see its groups: what pytest-xdist 3.8 writes, pytest 9.2 ignores (pytest-xdist#1386)."""
     for item in items:
         with_group = vars(item).get("_nodeid")
         if with_group is not None and with_group != item.nodeid:

@@ -27,9 +27,7 @@ class Factory:
     def service(self, service_code: str, jurisdiction_id: str = "boston.gov") -> Service:
         """A service that is loaded."""
         city = self.city(jurisdiction_id)
-        return db.session.scalars(
-            select(Service).where(Service.jurisdiction_id == city.id, Service.code == service_code)
-        ).one()
+        return db.session.scalars(select(Service).where(Service.jurisdiction_id == city.id, Service.code == service_code)).one()
 
     def request(
         self,

@@ -350,9 +350,7 @@ def test_a_checkout_in_a_closed_home_has_its_cluster_elsewhere(place: Path, monk
 
 
 @needs_root
-def test_a_cluster_stays_where_it_was_made_when_the_home_is_closed_later(
-    place: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_cluster_stays_where_it_was_made_when_the_home_is_closed_later(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPEN311_VAR", raising=False)
     directory = place / "home" / "checkout" / "var" / "postgres"
     directory.mkdir(parents=True)
@@ -382,8 +380,6 @@ def test_no_socket_of_a_checkout_is_too_long(place: Path, monkeypatch: pytest.Mo
 
 @needs_root
 def test_the_server_never_runs_as_root(running: Cluster) -> None:
-    shown = subprocess.run(
-        ["stat", "-c", "%U", f"/proc/{_server_pid(running)}"], capture_output=True, text=True, check=True
-    )
+    shown = subprocess.run(["stat", "-c", "%U", f"/proc/{_server_pid(running)}"], capture_output=True, text=True, check=True)
 
     assert shown.stdout.strip() == SERVICE_ACCOUNT

@@ -29,14 +29,15 @@ pytestmark = [pytest.mark.live, pytest.mark.xdist_group("script-server")]
 class Server:
     """A run of script/server with a var folder of its own."""
 
-    def __init__(self, var: Path, port: int) -> None:
+    def __init__(self, var: Path, port: int, **changes: str) -> None:
         self.url = f"http://127.0.0.1:{port}"
         self._lines: list[str] = []
         environment = {name: value for name, value in os.environ.items() if name not in ("DATABASE_URL", "HOME")}
         self.process = subprocess.Popen(
             [CHECKOUT / "script" / "server"],
             cwd="/",
-            env={**environment, "PORT": str(port), "OPEN311_VAR": str(var)},
+            # Without their past requests the demo cities are loaded in seconds; this file is not about those.
+            env={**environment, "PORT": str(port), "OPEN311_VAR": str(var), "OPEN311_DEMO_REQUESTS": "0", **changes},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -91,7 +92,7 @@ class Server:
             return int(response.status)
 
 
-Start = Callable[[Path, int], Server]
+Start = Callable[..., Server]
 
 
 @pytest.fixture(scope="module")
@@ -124,8 +125,8 @@ def start() -> Iterator[Start]:
     """Starts script/server; whatever becomes of the test, it has ended after it."""
     runs: list[Server] = []
 
-    def start_one(var: Path, port: int) -> Server:
-        runs.append(Server(var, port))
+    def start_one(var: Path, port: int, **changes: str) -> Server:
+        runs.append(Server(var, port, **changes))
         return runs[-1]
 
     yield start_one
@@ -222,6 +223,24 @@ def test_a_taken_port_is_refused_before_anything_is_started(start: Start, var: P
 
         assert server.wait_until_ended() == 1
     assert f"port {taken} is taken by another program" in server.output
+    assert _cluster_of(var).is_running() is False
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "expected"),
+    [
+        ("PORT", "many", "PORT must be a number from 1 to 65535, got 'many'"),
+        ("HOST", "no.such.host.invalid", "HOST must be an address or a name of this machine"),
+        ("OPEN311_DEMO_REQUESTS", "few", "OPEN311_DEMO_REQUESTS must be 0 or 1, got 'few'"),
+        ("OPEN311_ENDPOINT_TYPE", "demo", "OPEN311_ENDPOINT_TYPE must be production or test, got 'demo'"),
+    ],
+)
+def test_a_bad_setting_is_named(start: Start, var: Path, port: int, name: str, value: str, expected: str) -> None:
+    server = start(var, port, **{name: value})
+
+    assert server.wait_until_ended() == 1
+    assert expected in server.output
+    assert "Traceback" not in server.output
     assert _cluster_of(var).is_running() is False
 
 

@@ -136,9 +136,7 @@ class Town:
         point = None if long is None or lat is None else Point(long=long, lat=lat)
         return self.decide_all({0: (service, point)}, at=at)[0]
 
-    def decide_all(
-        self, cases: Mapping[int, tuple[str, Point | None]], *, at: datetime = MIDNIGHT
-    ) -> dict[int, Decision]:
+    def decide_all(self, cases: Mapping[int, tuple[str, Point | None]], *, at: datetime = MIDNIGHT) -> dict[int, Decision]:
         """Key of each case (service, point): its decision, all by one query."""
         found: dict[int, list[Any]] = {key: [] for key in cases}
         for row in db.session.execute(candidates(self.cases(cases, at=at), literal(self.id, BigInteger))):

@@ -1,6 +1,6 @@
 """How Alembic reaches the database and what it compares."""
 
-from typing import Any
+from typing import Any, Literal
 
 from alembic import context
 from alembic.autogenerate.api import AutogenContext
@@ -20,7 +20,7 @@ def include_object(item: SchemaItem, name: str | None, kind: str, reflected: boo
     return not (kind == "table" and reflected and compared_to is None)
 
 
-def render_item(kind: str, item: Any, autogenerating: AutogenContext) -> str | bool:
+def render_item(kind: str, item: Any, autogenerating: AutogenContext) -> str | Literal[False]:
     """Write our geometry columns as GeoAlchemy2's, so that a migration needs nothing of ours."""
     inside = getattr(item, "impl", None)
     if kind != "type" or not isinstance(inside, Geometry):

@@ -15,9 +15,7 @@ def register(app: Flask) -> None:
         module.add_routes(api)
     cors.add(api)
     app.register_blueprint(api, url_prefix=BASE)
-    app.add_url_rule(
-        f"/open311/discovery.<{FORMATS}:format>", "discovery_above", discovery.show_discovery, methods=["GET"]
-    )
+    app.add_url_rule(f"/open311/discovery.<{FORMATS}:format>", "discovery_above", discovery.show_discovery, methods=["GET"])
     errors.register(app)
 
 

@@ -30,9 +30,7 @@ def show_discovery(format: str) -> Response:
         about = None
     changed_at = max([city.changed_at for city in ([about] if about else served)], default=_NOTHING_LOADED)
     contact = about.contact if about else "; ".join(f"{city.jurisdiction_id}: {city.contact}" for city in served)
-    key_service = (
-        about.key_service if about else "; ".join(f"{city.jurisdiction_id}: {city.key_service}" for city in served)
-    )
+    key_service = about.key_service if about else "; ".join(f"{city.jurisdiction_id}: {city.key_service}" for city in served)
     endpoint = (SPECIFICATION, f"{public_url()}/open311/v2", changed_at, settings().endpoint_type, FORMATS_SPOKEN)
     row = (changed_at, contact or "-", key_service or "-", [endpoint])
     return allow_every_origin(respond(DISCOVERY, [row], format))

@@ -56,7 +56,7 @@ def _problems(error: Problems | ValidationError) -> Response:
 
 
 def _http(error: HTTPException) -> Response | HTTPException:
-    if not request.path.startswith(API_PREFIX):
+    if not _is_api():
         return error
     # Statuses the spec does not name become those it does: 400 what was asked wrongly, 404 what is not there.
     code = error.code or 500
@@ -73,7 +73,7 @@ def _unforeseen(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
     log.error("unforeseen", error_id=error_id, method=request.method, path=request.path, exc_info=error)
     text = f"something went wrong on our side; it is logged as {error_id}"
-    if request.path.startswith(API_PREFIX):
+    if _is_api():
         return _answer(500, [text])
     return Response(text + "\n", status=500, content_type="text/plain; charset=utf-8")
 
@@ -85,6 +85,10 @@ def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None
     if valid_methods:
         response.headers["Allow"] = ", ".join(sorted(valid_methods))
     return allow_every_origin(response)
+
+
+def _is_api() -> bool:
+    return f"{request.path}/".startswith(API_PREFIX)
 
 
 def _shown(error: Exception) -> str:

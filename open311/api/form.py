@@ -57,9 +57,7 @@ def read_form(request: Request, settings: Settings) -> Form:
 
 def _urlencoded(body: bytes, settings: Settings) -> list[tuple[str, str]]:
     try:
-        return parse_qsl(
-            body.decode(), keep_blank_values=True, errors="strict", max_num_fields=settings.max_form_fields
-        )
+        return parse_qsl(body.decode(), keep_blank_values=True, errors="strict", max_num_fields=settings.max_form_fields)
     except UnicodeDecodeError as error:
         raise BadForm("the form must be UTF-8, percent-encoded") from error
     except ValueError as error:

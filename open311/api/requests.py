@@ -55,9 +55,7 @@ def create_request(format: str) -> Response:
             at=now,
         )
         report.refuse_if_wrong(decision, city)
-        draft = report.as_draft(
-            decision, shelf, channel="app", api_key_id=key_id, client_reference=_client_reference(form)
-        )
+        draft = report.as_draft(decision, shelf, channel="app", api_key_id=key_id, client_reference=_client_reference(form))
         receipt = intake.receive(connection, draft, jurisdiction_id=city.id, now=now)
         if not receipt.is_new:
             shelf.clear()

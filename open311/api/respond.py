@@ -30,13 +30,15 @@ def respond(
     renderer = _RENDERERS[format]
     content_type = renderer.CONTENT_TYPE
     body = renderer.render(representation, rows)
-    if format == "json" and request.method in ("GET", "HEAD") and status == 200 and request.args.get("callback"):
-        body, content_type = _called_back(body), JAVASCRIPT
+    callback = request.args.get("callback", "")
+    if format == "json" and request.method in ("GET", "HEAD") and status == 200 and callback.strip():
+        body, content_type = _called_back(callback, body), JAVASCRIPT
     response = Response(body, status=status, content_type=content_type, headers=headers)
     if status == 200 and request.method in ("GET", "HEAD"):
         etag = hashlib.sha256(body).hexdigest()[:24]
         response.headers["ETag"] = f'"{etag}"'
-        if request.if_none_match.contains(etag):
+        # Weakly: a proxy that compresses marks our ETags as weak.
+        if request.if_none_match.contains_weak(etag):
             # The headers stay: a 304 says what the 200 would have said.
             response.status_code = 304
             response.set_data(b"")
@@ -44,8 +46,7 @@ def respond(
     return response
 
 
-def _called_back(body: bytes) -> bytes:
-    callback = request.args["callback"]
+def _called_back(callback: str, body: bytes) -> bytes:
     if _CALLBACK.fullmatch(callback) is None:
         raise Problems([f"callback must be the name of a JavaScript function, got {callback[:100]!r}"])
     # U+2028 and U+2029 end a line in old JavaScript.

@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Select, Table, Text, bindparam, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
+from sqlalchemy.types import TypeEngine
 
 from db.driver import Statement
 from geo.queries import make_point
@@ -137,9 +138,7 @@ def score(
         if problems:
             raise BadFile(problems)
         known = [each for each in cases if each.service in services]
-        decisions = batch.decide(
-            (each, services[each.service].id, services[each.service].service_group) for each in known
-        )
+        decisions = batch.decide((each, services[each.service].id, services[each.service].service_group) for each in known)
         found.cases += len(cases)
         found.located += sum(1 for each in cases if each.point is not None)
         for each in known:
@@ -200,9 +199,7 @@ class Batch:
         with self._connection.cursor().copy(f"copy recorded_case ({', '.join(_COLUMNS)}) from stdin") as copy:
             for each, service_id, group in cases:
                 point = each.point
-                copy.write_row(
-                    (each.line, service_id, group, point and point.long, point and point.lat, each.requested_at)
-                )
+                copy.write_row((each.line, service_id, group, point and point.long, point and point.lat, each.requested_at))
         self._connection.execute("analyze recorded_case")
         rows = _ROUTE.run(
             self._connection,
@@ -298,7 +295,7 @@ _REQUEST_COLUMNS = {
     "channel": "text",
     "is_public": "boolean",
 }
-_TYPES = {
+_TYPES: Mapping[str, TypeEngine[Any]] = {
     "bigint": BigInteger(),
     "text": Text(),
     _LONG: Double(),

@@ -152,9 +152,7 @@ def _receipt(service_type: str, number: str | None, token: str | None, *, is_new
     return Receipt(number=number, token=None, is_new=is_new)
 
 
-def _keep_around(
-    connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, request_id: int, now: datetime
-) -> None:
+def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, request_id: int, now: datetime) -> None:
     key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
     _EVENTS.run(
         connection,

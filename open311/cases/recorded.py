@@ -69,7 +69,7 @@ class ExportMapping:
         try:
             data = MappingSchema().load(lines.data if isinstance(lines.data, dict) else {})
         except ValidationError as error:
-            raise BadFile(lines.problems(error.normalized_messages())) from error
+            raise BadFile(lines.problems(error.messages)) from error
         for name, words in (("status", STATUSES), ("channel", CHANNELS)):
             wrong = [
                 lines.at(("values", name, recorded), f"values.{name}: must be one of {', '.join(words)}, got {ours!r}")
@@ -105,9 +105,7 @@ class ExportMapping:
         if requested_at is None:
             raise BadRow(f"{self.columns['requested_datetime']} must be a date and time")
         if requested_at > now:
-            raise BadRow(
-                f"{self.columns['requested_datetime']} must not lie after now, got {moment.write(requested_at)}"
-            )
+            raise BadRow(f"{self.columns['requested_datetime']} must not lie after now, got {moment.write(requested_at)}")
         closed_at = self._moment(row, "closed_datetime", moved)
         updated_at = self._moment(row, "updated_datetime", moved)
         status = (self._mapped(row, "status") or ("closed" if closed_at else "open")).lower()

@@ -37,9 +37,7 @@ class Page:
     has_more: bool
 
 
-def find_requests(
-    connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int, public_url: str
-) -> Page:
+def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int, public_url: str) -> Page:
     """The page of public requests that a query asks for.  public_url stands before the paths of our own photos."""
     filters: dict[str, Any] = {
         "numbers": query.numbers,
@@ -84,7 +82,7 @@ _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 
 
-def _columns() -> Select[Any]:
+def _columns() -> Select[*tuple[Any, ...]]:
     own_media = ServiceRequest.media_url.startswith("/")
     return (
         select(
@@ -110,9 +108,7 @@ def _columns() -> Select[Any]:
             ),
         )
         .join(Service, and_(Service.jurisdiction_id == _JURISDICTION, Service.id == ServiceRequest.service_id))
-        .join(
-            Department, and_(Department.jurisdiction_id == _JURISDICTION, Department.id == ServiceRequest.department_id)
-        )
+        .join(Department, and_(Department.jurisdiction_id == _JURISDICTION, Department.id == ServiceRequest.department_id))
         .where(ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
     )
 

@@ -90,7 +90,7 @@ def _one(path: Path, schema: Schema) -> tuple[dict[str, Any], Lines]:
     try:
         return dict(schema.load(lines.data)), lines
     except ValidationError as error:
-        raise BadFile(lines.problems(error.normalized_messages())) from error
+        raise BadFile(lines.problems(error.messages)) from error
 
 
 def _several(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
@@ -100,7 +100,7 @@ def _several(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
     try:
         return list(schema.load(lines.data, many=True)), lines
     except ValidationError as error:
-        raise BadFile(lines.problems(error.normalized_messages())) from error
+        raise BadFile(lines.problems(error.messages)) from error
 
 
 def _layer(path: Path, layer: str, about: Mapping[str, str]) -> list[NewBoundary]:
@@ -188,12 +188,12 @@ def _references(
         "layer": set(boundaries),
         "department": codes,
     }
-    path = departments[1].path.parent / "rules.csv"
+    rules_file = departments[1].path.parent / "rules.csv"
     for line, rule in rules:
         for name, values in known.items():
             if rule[name] and rule[name] not in values:
-                problems.append(f"{path}:{line}: {name}: nothing has the code {rule[name]!r}")
+                problems.append(f"{rules_file}:{line}: {name}: nothing has the code {rule[name]!r}")
         drawn = {boundary.code for boundary in boundaries.get(rule["layer"], ())}
         if rule["layer"] in boundaries and rule["boundary"] not in drawn:
-            problems.append(f"{path}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}")
+            problems.append(f"{rules_file}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}")
     return problems

@@ -74,9 +74,7 @@ def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jur
     # One load at a time: two of the same folder would meet in the middle.
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
     taken = session.scalars(
-        select(Jurisdiction.slug).where(
-            Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(hosts)
-        )
+        select(Jurisdiction.slug).where(Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(hosts))
     ).first()
     if taken is not None:
         lines = Lines(folder.path / "jurisdiction.yml")
@@ -123,13 +121,13 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
     session.flush()
     session.execute(delete(ServiceAttribute).where(ServiceAttribute.jurisdiction_id == city_id))
     for about in given:
-        row = found.get(about["service_code"])
-        if row is None:
-            row = found[about["service_code"]] = Service(jurisdiction_id=city_id, code=about["service_code"])
-            session.add(row)
-        row.name, row.description, row.service_group = about["service_name"], about["description"], about["group"]
-        row.keywords, row.type, row.notice = about["keywords"], about["type"], about.get("notice")
-        row.is_private, row.needs_location, row.is_active = about["private"], about["location_required"], True
+        service = found.get(about["service_code"])
+        if service is None:
+            service = found[about["service_code"]] = Service(jurisdiction_id=city_id, code=about["service_code"])
+            session.add(service)
+        service.name, service.description, service.service_group = about["service_name"], about["description"], about["group"]
+        service.keywords, service.type, service.notice = about["keywords"], about["type"], about.get("notice")
+        service.is_private, service.needs_location, service.is_active = about["private"], about["location_required"], True
     taken = {about["service_name"] for about in given}
     for code, name in names.items():
         if not found[code].is_active:
@@ -177,9 +175,7 @@ def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime
 
 def _boundaries(session: Session, city_id: int, layer_id: int, drawn: Sequence[NewBoundary], *, now: datetime) -> None:
     mine = (Boundary.jurisdiction_id == city_id, Boundary.layer_id == layer_id)
-    in_force = {
-        row.code: row for row in session.scalars(select(Boundary).where(*mine, Boundary.valid_to.is_(None))).all()
-    }
+    in_force = {row.code: row for row in session.scalars(select(Boundary).where(*mine, Boundary.valid_to.is_(None))).all()}
     wanted = {boundary.code: boundary for boundary in drawn}
     for code, row in in_force.items():
         new = wanted.get(code)

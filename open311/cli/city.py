@@ -25,9 +25,7 @@ def city() -> None:
 
 @city.command("load")
 @click.argument("directory", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option(
-    "--dates-to-now", is_flag=True, help="demo: move requests by whole weeks so that the newest is of this week"
-)
+@click.option("--dates-to-now", is_flag=True, help="demo: move requests by whole weeks so that the newest is of this week")
 @click.option("--without-requests", is_flag=True, help="leave the folder's past requests out")
 @with_app
 def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
@@ -46,9 +44,7 @@ def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
         click.echo(summary(imported))
 
 
-def load_city(
-    directory: Path, *, dates_to_now: bool = False, without_requests: bool = False
-) -> tuple[Loaded, Imported | None]:
+def load_city(directory: Path, *, dates_to_now: bool = False, without_requests: bool = False) -> tuple[Loaded, Imported | None]:
     """Load a folder in one transaction; raises BadFile and keeps nothing when anything is wrong with it."""
     folder = read_folder(directory)
     now = whole_second(datetime.now(UTC))

@@ -10,27 +10,39 @@ from db.migrations import upgrade
 from open311.api.access import cities
 from open311.app import create_app
 from open311.cli.city import load_city
-from open311.config import CHECKOUT, Settings
+from open311.config import CHECKOUT, BadSetting, Settings
 from open311.keys import KeyRefused, check_key, create_key
 from schemas.moment import whole_second
 
 DEMO_CITIES = ("boston", "seattle")
+
+# 1: the demo cities are loaded with their past requests; 0: without, which takes seconds instead of a minute.
+DEMO_REQUESTS = "OPEN311_DEMO_REQUESTS"
 
 
 def prepare(database_url: str, say: Callable[[str], None]) -> str:
     """Migrate the database, load the demo cities when it has no city, and see to the demo key; the key.
 
     The key is kept in var/demo-key, readable by its owner only; one that is not good any more is replaced.
+    Raises BadSetting.
     """
+    with_requests = _wants_requests()
     upgrade(database_url)
     with create_app(Settings.from_environment({**os.environ, "DATABASE_URL": database_url})).app_context():
         if not cities().all():
             for name in DEMO_CITIES:
                 say(f"loading the demo city {name}")
-                load_city(CHECKOUT / "fixtures" / name, dates_to_now=True)
+                load_city(CHECKOUT / "fixtures" / name, dates_to_now=True, without_requests=not with_requests)
         key = _demo_key()
         driver.close()
     return key
+
+
+def _wants_requests() -> bool:
+    text = os.environ.get(DEMO_REQUESTS, "").strip() or "1"
+    if text not in ("0", "1"):
+        raise BadSetting(f"{DEMO_REQUESTS} must be 0 or 1, got {text!r}")
+    return text == "1"
 
 
 def _demo_key() -> str:

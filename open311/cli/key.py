@@ -20,20 +20,14 @@ def key() -> None:
 
 @key.command("create")
 @click.argument("name")
-@click.option(
-    "--jurisdiction", "jurisdictions", multiple=True, help="good in this city only (may be repeated); else in all"
-)
-@click.option(
-    "--origin", "origins", multiple=True, help="good for browsers on this origin only, such as https://city.gov"
-)
+@click.option("--jurisdiction", "jurisdictions", multiple=True, help="good in this city only (may be repeated); else in all")
+@click.option("--origin", "origins", multiple=True, help="good for browsers on this origin only, such as https://city.gov")
 @with_app
 def create(name: str, jurisdictions: tuple[str, ...], origins: tuple[str, ...]) -> None:
     """Make a key called NAME and print it, this once."""
     ids = [cities().named(each).id for each in jurisdictions]
     with driver.transaction() as connection:
-        secret = create_key(
-            connection, name, jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC))
-        )
+        secret = create_key(connection, name, jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC)))
     click.echo(secret)
 
 

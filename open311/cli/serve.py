@@ -25,7 +25,7 @@ import click
 
 from db.cluster import DATABASE, ClusterError, demo_cluster, var_directory
 from open311.cli.demo import prepare
-from open311.config import CHECKOUT
+from open311.config import CHECKOUT, BadSetting
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8311
@@ -207,7 +207,8 @@ def serve() -> None:
     """Run the whole service until Ctrl-C: database, web server and worker.
 
     HOST and PORT say where to listen (127.0.0.1 8311), DATABASE_URL which database to use instead of the
-    private one, OPEN311_VAR where data is kept (var in the checkout).
+    private one, OPEN311_VAR where data is kept (var in the checkout).  OPEN311_DEMO_REQUESTS=0 leaves the past
+    requests of the demo cities out.
     """
     address = Address.from_environment(os.environ)
     var = var_directory(CHECKOUT)
@@ -216,7 +217,7 @@ def serve() -> None:
             _serve(address, var)
     except StopRequested:
         say("stopped")
-    except ClusterError as error:
+    except (ClusterError, BadSetting) as error:
         raise GivenUp(str(error)) from error
 
 

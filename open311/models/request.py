@@ -117,7 +117,10 @@ class RequestEvent(CityRow, Base):
 
 
 class RequestDistrict(Base):
-    """The stamp: a boundary that covered the request's location at intake.  requested_at is the request's, for lists by district."""
+    """The stamp: a boundary that covered the request's location at intake.
+
+    requested_at is the request's, so that a district's list is one index.
+    """
 
     __tablename__ = "request_district"
     __table_args__ = (

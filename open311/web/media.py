@@ -1,12 +1,16 @@
 """The photos we keep, served."""
 
-from flask import Flask, Response, send_from_directory
+import re
+
+from flask import Flask, Response, abort, send_from_directory
 
 from open311.api.access import public
 from open311.cases.photos import MEDIA_PREFIX
 from open311.config import settings
 
 _YEAR_SECONDS = 31_536_000
+# As PhotoShelf names them; nothing else that may lie in the folder is for the public.
+_NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png)")
 
 
 def add_routes(app: Flask) -> None:
@@ -17,6 +21,8 @@ def add_routes(app: Flask) -> None:
 @public
 def show_photo(jurisdiction_id: str, name: str) -> Response:
     """GET /media/{jurisdiction_id}/{name}: the photo; 404.  Its name is a secret of its own and its content never changes."""
+    if _NAME.fullmatch(name) is None:
+        abort(404)
     response = send_from_directory(settings().media_folder, f"{jurisdiction_id}/{name}", max_age=_YEAR_SECONDS)
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Access-Control-Allow-Origin"] = "*"

@@ -81,9 +81,7 @@ def test_an_answer_of_the_wrong_kind_is_400_and_named(api: Api, kept: Kept, code
 @pytest.mark.statement(29)
 @in_both_formats
 @pytest.mark.parametrize(("code", "sent"), [("SURFACE", "roof"), ("OFFENSIVE", "maybe"), ("OFFENSIVE", "Yes")])
-def test_a_key_that_is_not_in_the_list_is_400_and_the_error_says_which_are(
-    api: Api, code: str, sent: str, format: str
-) -> None:
+def test_a_key_that_is_not_in_the_list_is_400_and_the_error_says_which_are(api: Api, code: str, sent: str, format: str) -> None:
     answer = api.post({**GRAFFITI, f"attribute[{code}]": sent}, format)
 
     assert answer.status == 400
@@ -154,9 +152,7 @@ _TWO = {
 @pytest.mark.statement(30)
 @in_both_formats
 @pytest.mark.parametrize("body", _TWO.values(), ids=_TWO)
-def test_two_choices_are_kept_however_they_are_sent(
-    api: Api, connection: "Connection[Any]", body: str, format: str
-) -> None:
+def test_two_choices_are_kept_however_they_are_sent(api: Api, connection: "Connection[Any]", body: str, format: str) -> None:
     place = "service_code=graffiti&lat=47.5613&long=-122.3868"
 
     answer = api.post_body(f"{place}&{body}".encode(), FORM, format)

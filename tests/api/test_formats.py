@@ -303,9 +303,7 @@ def test_the_grammar_refuses_what_is_wrong(wrong: str) -> None:
 @pytest.mark.statement(8)
 @in_both_formats
 @every_answer
-def test_nothing_stands_in_an_answer_that_the_spec_does_not_name(
-    api: Api, make: Factory, what: str, format: str
-) -> None:
+def test_nothing_stands_in_an_answer_that_the_spec_does_not_name(api: Api, make: Factory, what: str, format: str) -> None:
     name, call = _SETUP[what]
 
     answer = call(api, make, format)  # reading it refuses namespaces and attributes

@@ -15,9 +15,7 @@ from tests.factories import Factory
 Change = Callable[..., Any]
 
 # Every method, as a call without a jurisdiction_id.
-_METHODS = pytest.mark.parametrize(
-    "resource", ["services", "services/noise", "requests", "requests/A-1", "tokens/T-1", "POST"]
-)
+_METHODS = pytest.mark.parametrize("resource", ["services", "services/noise", "requests", "requests/A-1", "tokens/T-1", "POST"])
 
 
 def _call(api: Api, resource: str, format: str, city: str | None) -> Any:
@@ -86,9 +84,7 @@ def test_with_a_single_city_absent_and_blank_are_the_same(api: Api, resource: st
 @pytest.mark.statement(11)
 @in_both_formats
 @pytest.mark.parametrize("city", [None, ""])
-def test_a_post_needs_no_city_where_there_is_a_default(
-    api: Api, settings: Change, city: str | None, format: str
-) -> None:
+def test_a_post_needs_no_city_where_there_is_a_default(api: Api, settings: Change, city: str | None, format: str) -> None:
     settings(default_jurisdiction=SEATTLE)
 
     assert api.post(STREET, format, city=city).row["service_request_id"]
@@ -143,9 +139,7 @@ def test_two_different_cities_in_form_and_query_are_400_and_nothing_is_kept(
 @pytest.mark.statement(13)
 @in_both_formats
 def test_services_of_one_city_are_not_those_of_another(api: Api, format: str) -> None:
-    ours, theirs = (
-        {row["service_code"] for row in api.get("services", format, city=city).rows} for city in (SEATTLE, BOSTON)
-    )
+    ours, theirs = ({row["service_code"] for row in api.get("services", format, city=city).rows} for city in (SEATTLE, BOSTON))
 
     assert "water-quality" in ours
     assert "water-quality" not in theirs

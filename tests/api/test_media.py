@@ -149,9 +149,7 @@ def test_files_win_over_addresses(api: Api, connection: "Connection[Any]") -> No
 
 @pytest.mark.statement(39)
 @in_both_formats
-def test_several_addresses_are_kept_and_the_first_is_shown(
-    api: Api, connection: "Connection[Any]", format: str
-) -> None:
+def test_several_addresses_are_kept_and_the_first_is_shown(api: Api, connection: "Connection[Any]", format: str) -> None:
     urls = ["https://example.org/b.jpg", "http://example.org/a.jpg"]
 
     number = api.post({**STREET, "media_url": urls}).row["service_request_id"]
@@ -329,9 +327,7 @@ def test_a_good_photo_of_a_report_that_is_wrong_is_not_kept(api: Api, kept: Kept
     assert kept() == before
 
 
-def test_a_photo_of_a_report_that_cannot_be_kept_is_removed(
-    api: Api, kept: Kept, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_photo_of_a_report_that_cannot_be_kept_is_removed(api: Api, kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: object, **kwargs: object) -> None:
         raise RuntimeError("the disk of the database is full")
 
@@ -391,8 +387,6 @@ def test_the_name_of_a_file_is_not_used(app: Flask, api: Api, connection: "Conne
     assert Path(path).stem.isalnum()
 
 
-@pytest.mark.parametrize(
-    "path", ["seattle.gov/nothing.png", "seattle.gov/..%2f..%2fx", "../x/y", "a/%00", "seattle.gov/"]
-)
+@pytest.mark.parametrize("path", ["seattle.gov/nothing.png", "seattle.gov/..%2f..%2fx", "../x/y", "a/%00", "seattle.gov/"])
 def test_a_photo_that_is_not_there_is_404(client: FlaskClient, path: str) -> None:
     assert client.get(f"/media/{path}").status_code == 404

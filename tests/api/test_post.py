@@ -233,9 +233,7 @@ def test_a_description_of_4001_characters_is_400(api: Api, kept: Kept, text: str
         pytest.param({"service_code": "missed-garbage"}, ["location", "TYPE", "COUNT", "DAY"], id="nothing but a code"),
     ],
 )
-def test_all_problems_come_in_one_400(
-    api: Api, kept: Kept, fields: dict[str, str], named: list[str], format: str
-) -> None:
+def test_all_problems_come_in_one_400(api: Api, kept: Kept, fields: dict[str, str], named: list[str], format: str) -> None:
     before = kept()
 
     answer = api.post(fields, format)
@@ -403,9 +401,7 @@ def test_nothing_of_the_person_stands_in_any_public_answer(api: Api, connection:
 @pytest.mark.statement(41)
 @pytest.mark.parametrize("field", PERSON)
 @in_both_formats
-def test_a_personal_field_is_kept_and_not_shown(
-    api: Api, connection: "Connection[Any]", field: str, format: str
-) -> None:
+def test_a_personal_field_is_kept_and_not_shown(api: Api, connection: "Connection[Any]", field: str, format: str) -> None:
     number = api.posted({**STREET, field: PERSON[field]})
 
     shown = api.get(f"requests/{number}", format).text + api.get("requests", format).text

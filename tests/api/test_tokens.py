@@ -87,9 +87,7 @@ def test_a_request_without_a_number_is_not_listed(api: Api, format: str) -> None
 
 @pytest.mark.statement(45)
 @in_both_formats
-def test_a_numbered_token_has_both_as_often_as_it_is_asked(
-    api: Api, connection: "Connection[Any]", format: str
-) -> None:
+def test_a_numbered_token_has_both_as_often_as_it_is_asked(api: Api, connection: "Connection[Any]", format: str) -> None:
     token = api.post(NOISE).row["token"]
     number = _number_it(connection, token)
 
@@ -121,9 +119,7 @@ def test_a_request_is_numbered_once(api: Api, connection: "Connection[Any]") -> 
 
 
 @pytest.mark.statement(45)
-def test_a_private_batch_request_is_numbered_and_not_shown(
-    api: Api, connection: "Connection[Any]", make: Factory
-) -> None:
+def test_a_private_batch_request_is_numbered_and_not_shown(api: Api, connection: "Connection[Any]", make: Factory) -> None:
     make.service("noise", "seattle.gov").is_private = True
     db.session.flush()
     token = api.post(NOISE).row["token"]

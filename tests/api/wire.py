@@ -233,9 +233,7 @@ class Api:
     def post_body(self, body: bytes, content_type: str, format: str = "json", *, query: str = "") -> Answer:
         """POST requests.format with these very bytes; key and city stand in the query."""
         query = query or f"api_key={self.api_key}&jurisdiction_id={SEATTLE}"
-        response = self.client.post(
-            f"{BASE}/requests.{format}", data=body, content_type=content_type, query_string=query
-        )
+        response = self.client.post(f"{BASE}/requests.{format}", data=body, content_type=content_type, query_string=query)
         return Answer(response, format)
 
     def posted(self, fields: Mapping[str, Field], **options: Any) -> str:

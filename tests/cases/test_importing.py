@@ -74,8 +74,7 @@ def stamps(request: ServiceRequest) -> Sequence[str]:
             select(Boundary.name)
             .join(
                 RequestDistrict,
-                (RequestDistrict.jurisdiction_id == Boundary.jurisdiction_id)
-                & (RequestDistrict.boundary_id == Boundary.id),
+                (RequestDistrict.jurisdiction_id == Boundary.jurisdiction_id) & (RequestDistrict.boundary_id == Boundary.id),
             )
             .where(RequestDistrict.jurisdiction_id == request.jurisdiction_id, RequestDistrict.request_id == request.id)
         )
@@ -197,9 +196,7 @@ def test_cases_without_a_place_can_be_left_out_and_are_counted(run: Any, folder:
 
 
 def test_a_batch_with_a_bad_line_is_not_kept_and_the_line_is_named(run: Any, folder: SmallCity):
-    file = folder.record(
-        f"E-1,2026-01-15,,Pothole,{EAST},,", f"E-2,soon,,Pothole,{EAST},,", f"E-3,2026-01-15,,Dragon,{EAST},,"
-    )
+    file = folder.record(f"E-1,2026-01-15,,Pothole,{EAST},,", f"E-2,soon,,Pothole,{EAST},,", f"E-3,2026-01-15,,Dragon,{EAST},,")
 
     importer = run(file)
 

@@ -324,9 +324,7 @@ def test_a_folder_that_is_none_is_told_so(tmp_path: Path):
     with pytest.raises(BadFile) as refused:
         load_city(tmp_path / "nowhere")
 
-    assert refused.value.messages == [
-        f"{tmp_path}/nowhere:1: must be a folder with jurisdiction.yml and the files beside it"
-    ]
+    assert refused.value.messages == [f"{tmp_path}/nowhere:1: must be a folder with jurisdiction.yml and the files beside it"]
 
 
 def test_a_failed_load_leaves_the_city_as_it_was(folder: SmallCity):

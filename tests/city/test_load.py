@@ -422,15 +422,11 @@ def test_a_department_that_is_gone_from_the_folder_stays_for_its_requests(folder
 def test_a_unit_can_move_to_another_department(folder: SmallCity, make: Factory):
     load(folder)
     folder.change("departments.yml", "  units:\n    - {code: works-east, name: East Yard}\n", "")
-    folder.change(
-        "departments.yml", "  name: Parks\n", "  name: Parks\n  units: [{code: works-east, name: East Yard}]\n"
-    )
+    folder.change("departments.yml", "  name: Parks\n", "  name: Parks\n  units: [{code: works-east, name: East Yard}]\n")
 
     load(folder, now=AGAIN)
 
-    rows = {
-        row.code: row for row in db.session.scalars(select(Department).where(Department.jurisdiction_id == city().id))
-    }
+    rows = {row.code: row for row in db.session.scalars(select(Department).where(Department.jurisdiction_id == city().id))}
     assert rows["works-east"].parent_id == rows["PARKS"].id
 
 

@@ -103,9 +103,7 @@ def test_the_polygons_of_a_collection_are_taken_and_its_lines_and_points_are_not
 def test_a_collection_within_a_collection_is_opened_too(tmp_path: Path):
     inner = {"type": "GeometryCollection", "geometries": [{"type": "Polygon", "coordinates": UNIT}]}
 
-    (found,) = read_geojson(
-        write(tmp_path, {**feature(), "geometry": {"type": "GeometryCollection", "geometries": [inner]}})
-    )
+    (found,) = read_geojson(write(tmp_path, {**feature(), "geometry": {"type": "GeometryCollection", "geometries": [inner]}}))
 
     assert found.area.equals(box(0, 0, 1, 1))
 

@@ -38,9 +38,7 @@ def test_an_area_covers_its_inside_and_its_edges(long: float, lat: float, is_cov
 
 
 def test_two_squares_that_touch_both_cover_their_shared_edge(app: Flask):
-    west, east = (
-        literal(MultiPolygon([box(start, 0, start + 1, 1)]), ShapelyGeometry("MULTIPOLYGON")) for start in (0, 1)
-    )
+    west, east = (literal(MultiPolygon([box(start, 0, start + 1, 1)]), ShapelyGeometry("MULTIPOLYGON")) for start in (0, 1))
 
     found = db.session.execute(select(covers(west, _point(1, 0.3)), covers(east, _point(1, 0.3)))).one()
 

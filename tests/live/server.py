@@ -84,9 +84,7 @@ class Live:
         """A connection to its database, in autocommit; closed at the end of the `with` that it is used in."""
         return psycopg.connect(self.database_url, autocommit=True)
 
-    def call(
-        self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-    ) -> Answer:
+    def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
         """The answer to one call on a connection of its own; redirects are not followed."""
         return call(self.port, method, path, headers=headers, body=body)
 
@@ -95,9 +93,7 @@ class Live:
         return self.call("GET", path)
 
 
-def call(
-    port: int, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None
-) -> Answer:
+def call(port: int, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
     """The answer of whatever listens at the port."""
     connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
     try:

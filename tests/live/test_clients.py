@@ -146,12 +146,8 @@ def test_civicbot_lists_services_and_their_definitions(civicbot_of: CivicbotOf) 
     services = client.list_services()
     definitions = [client.get_service_definition(service["service_code"]) for service in services]
 
-    assert [definition["service_code"] for definition in definitions] == [
-        service["service_code"] for service in services
-    ]
-    assert [bool(definition["attributes"]) for definition in definitions] == [
-        service["metadata"] for service in services
-    ]
+    assert [definition["service_code"] for definition in definitions] == [service["service_code"] for service in services]
+    assert [bool(definition["attributes"]) for definition in definitions] == [service["metadata"] for service in services]
 
 
 def test_civicbot_lists_and_reads_requests(civicbot_of: CivicbotOf) -> None:
@@ -205,9 +201,7 @@ def test_civicbot_follows_a_token(live: Live, civicbot_of: CivicbotOf) -> None:
     )
     token = sent.response[0]["token"]
 
-    number = eventually(
-        lambda: client.get_token(token)[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number"
-    )
+    number = eventually(lambda: client.get_token(token)[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number")
 
     read = client.get_request(number)
     assert read is not None
@@ -258,9 +252,7 @@ def test_chicagorequests_downloads_all_pages(live: Live, chicago: type[chicagore
     assert len(set(numbers)) == len(numbers) == count_between(live, start, end)
 
 
-def test_chicagorequests_asks_for_services_and_for_what_changed(
-    live: Live, chicago: type[chicagorequests.Downloader]
-) -> None:
+def test_chicagorequests_asks_for_services_and_for_what_changed(live: Live, chicago: type[chicagorequests.Downloader]) -> None:
     zone = ZoneInfo("America/Chicago")
     end = datetime.now(zone) - timedelta(minutes=1)
     start, since = end - timedelta(days=30), end - timedelta(days=9)
@@ -374,9 +366,7 @@ def test_three_follows_a_token(live: Live, three: ModuleType) -> None:
     client = three.Three(live.base, jurisdiction=SEATTLE, api_key=live.key)
     token = client.post("noise", **SEATTLE_PLACE, **{"attribute[NOISE_TYPE]": "animal"})[0]["token"]
 
-    number = eventually(
-        lambda: client.token(token)[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number"
-    )
+    number = eventually(lambda: client.token(token)[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number")
 
     assert client.request(number)[0]["service_code"] == "noise"
 
@@ -698,9 +688,7 @@ class TestGeoReporterForIOS:
     def test_it_follows_a_token(self, live: Live) -> None:
         keys = self.KEYS.format(key=live.key)
         body = f"service_code=noise&{keys}&lat=47.64&long=-122.4&attribute%5BNOISE_TYPE%5D=alarm"
-        posted = live.call(
-            "POST", "/open311/v2/requests.json", headers={"Content-Type": FORM}, body=body.encode()
-        ).json[0]
+        posted = live.call("POST", "/open311/v2/requests.json", headers={"Content-Type": FORM}, body=body.encode()).json[0]
 
         def number() -> Any:
             found = self.rows(live.get(f"/open311/v2/tokens/{posted['token']}.json?{keys}"))[0]
@@ -900,9 +888,7 @@ def test_srtracker_lists_pages_and_reads(live: Live) -> None:
     start = (datetime.now(UTC) - timedelta(days=13)).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
 
     pages = [
-        live.get(
-            f"/open311/v2/requests.json?extensions=true&page={page}&page_size=100&service_code=&start_date={start}"
-        ).json
+        live.get(f"/open311/v2/requests.json?extensions=true&page={page}&page_size=100&service_code=&start_date={start}").json
         for page in (1, 2)
     ]
     number = pages[0][0]["service_request_id"]

@@ -52,9 +52,7 @@ def test_a_batch_report_gets_its_number_from_the_worker(live: Live) -> None:
     asked_at = time.monotonic()
     first = live.get(token).json[0]
 
-    number = eventually(
-        lambda: live.get(token).json[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number"
-    )
+    number = eventually(lambda: live.get(token).json[0].get("service_request_id"), seconds=NUMBER_SECONDS, what="a number")
 
     assert time.monotonic() - asked_at < NUMBER_SECONDS
     assert first["token"] == receipt["token"]
@@ -68,9 +66,7 @@ def test_a_worker_that_was_away_numbers_what_was_reported_meanwhile(live: Live) 
     assert live.worker.process is not None
     os.kill(live.worker.process.pid, signal.SIGSTOP)
     try:
-        tokens = [
-            post(live, service_code="noise", **{"attribute[NOISE_TYPE]": "alarm"}).json[0]["token"] for _ in range(5)
-        ]
+        tokens = [post(live, service_code="noise", **{"attribute[NOISE_TYPE]": "alarm"}).json[0]["token"] for _ in range(5)]
         paths = [f"/open311/v2/tokens/{token}.json?jurisdiction_id=seattle.gov" for token in tokens]
         time.sleep(0.5)
         pending = [live.get(path).json[0] for path in paths]
@@ -113,9 +109,7 @@ def test_a_photo_is_served_at_its_address_without_what_the_camera_wrote(live: Li
     Image.new("RGB", (64, 48), "teal").save(picture, "JPEG", exif=exif)
     texts = {"api_key": live.key, **POTHOLE}
     parts = [f'--X\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{text}\r\n' for name, text in texts.items()]
-    head = (
-        '--X\r\nContent-Disposition: form-data; name="media[]"; filename="IMG.JPG"\r\nContent-Type: image/jpeg\r\n\r\n'
-    )
+    head = '--X\r\nContent-Disposition: form-data; name="media[]"; filename="IMG.JPG"\r\nContent-Type: image/jpeg\r\n\r\n'
     body = "".join(parts).encode() + head.encode() + picture.getvalue() + b"\r\n--X--\r\n"
 
     posted = live.call("POST", POSTS, headers={"Content-Type": "multipart/form-data; boundary=X"}, body=body)
@@ -247,9 +241,7 @@ def test_a_body_that_waits_for_leave_is_read(live: Live) -> None:
 
 
 @pytest.mark.statement(42)
-@pytest.mark.parametrize(
-    "path", ["//open311/v2/requests.json", "/open311/v2//requests.json", "/open311//v2//requests.json"]
-)
+@pytest.mark.parametrize("path", ["//open311/v2/requests.json", "/open311/v2//requests.json", "/open311//v2//requests.json"])
 def test_a_post_with_slashes_too_many_is_not_redirected(live: Live, path: str) -> None:
     answer = post(live, path)
 

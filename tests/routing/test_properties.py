@@ -19,9 +19,7 @@ SERVICES = {"pothole": "Streets", "lamp": "Streets", "tree": "Parks"}
 PLACES = [Point(long=x / 2, lat=y / 2) for x in range(8) for y in range(0, 8, 3)]
 
 # The app fixture is one transaction; each example takes back what it did, so sharing it is sound.
-drawn = settings(
-    max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True
-)
+drawn = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture], derandomize=True)
 
 
 @dataclass(frozen=True)

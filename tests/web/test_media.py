@@ -21,7 +21,7 @@ def media(app: Flask) -> Path:
 
 
 def test_a_photo_is_served_for_a_year(client: FlaskClient, media: Path) -> None:
-    answer = client.get(f"/media/boston.gov/{NAME}")
+    answer = client.get(f"/media/boston.gov/{NAME}", buffered=True)
 
     assert (answer.status_code, answer.data) == (200, b"a photo")
     assert answer.headers["Content-Type"] == "image/png"
@@ -42,7 +42,7 @@ def test_a_photo_is_served_for_a_year(client: FlaskClient, media: Path) -> None:
     ],
 )
 def test_what_is_not_there_is_a_404(client: FlaskClient, media: Path, path: str) -> None:
-    assert client.get(path).status_code == 404
+    assert client.get(path, buffered=True).status_code == 404
 
 
 @pytest.mark.parametrize(
@@ -70,16 +70,16 @@ def test_what_is_not_there_is_a_404(client: FlaskClient, media: Path, path: str)
     ],
 )
 def test_nothing_else_is_served(client: FlaskClient, media: Path, path: str) -> None:
-    answer = client.get(path)
+    answer = client.get(path, buffered=True)
 
     assert answer.status_code == 404
     assert answer.data != b"secret"
     assert b"root:" not in answer.data
 
 
-def test_a_link_out_of_the_folder_is_the_operators_business_but_a_folder_is_not_listed(
-    client: FlaskClient, media: Path
-) -> None:
-    (media / "boston.gov" / "folder.png").mkdir(exist_ok=True)
+def test_what_else_lies_in_the_folder_is_not_served(client: FlaskClient, media: Path) -> None:
+    (media / "boston.gov" / "notes.txt").write_text("secret")
+    (media / "boston.gov" / f"folder-{NAME}").mkdir(exist_ok=True)
 
-    assert client.get("/media/boston.gov/folder.png").status_code == 404
+    assert client.get("/media/boston.gov/notes.txt").status_code == 404
+    assert client.get(f"/media/boston.gov/folder-{NAME}").status_code == 404

@@ -54,9 +54,7 @@ def upgrade() -> None:
         sa.Column("api_key_id", sa.BigInteger(), nullable=False),
         sa.Column("jurisdiction_id", sa.BigInteger(), nullable=True),
         sa.ForeignKeyConstraint(["api_key_id"], ["api_key.id"], name=op.f("fk_api_key_grant_api_key_id")),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_api_key_grant_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_api_key_grant_jurisdiction_id")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_api_key_grant")),
     )
     op.create_index(op.f("ix_api_key_grant_api_key_id"), "api_key_grant", ["api_key_id"], unique=False)
@@ -155,12 +153,8 @@ def upgrade() -> None:
         sa.Column("department_id", sa.BigInteger(), nullable=False),
         sa.Column("priority", sa.BigInteger(), server_default=sa.text("100"), nullable=False),
         sa.Column("note", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "(layer_id is null) = (boundary_code is null)", name=op.f("ck_routing_rule_boundary_has_layer")
-        ),
-        sa.CheckConstraint(
-            "service_id is null or service_group is null", name=op.f("ck_routing_rule_service_or_group")
-        ),
+        sa.CheckConstraint("(layer_id is null) = (boundary_code is null)", name=op.f("ck_routing_rule_boundary_has_layer")),
+        sa.CheckConstraint("service_id is null or service_group is null", name=op.f("ck_routing_rule_service_or_group")),
         sa.ForeignKeyConstraint(
             ["jurisdiction_id", "department_id"],
             ["department.jurisdiction_id", "department.id"],
@@ -209,9 +203,7 @@ def upgrade() -> None:
             ["service.jurisdiction_id", "service.id"],
             name=op.f("fk_service_attribute_jurisdiction_id_service_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_service_attribute_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_service_attribute_jurisdiction_id")),
         sa.PrimaryKeyConstraint("jurisdiction_id", "id", name=op.f("pk_service_attribute")),
         sa.UniqueConstraint(
             "jurisdiction_id", "service_id", "code", name=op.f("uq_service_attribute_jurisdiction_id_service_id_code")
@@ -244,16 +236,12 @@ def upgrade() -> None:
         sa.Column("zipcode", sa.Text(), nullable=True),
         sa.Column("location", Geometry("POINT", srid=4326, spatial_index=False), nullable=True),
         sa.Column("media_url", sa.Text(), nullable=True),
-        sa.Column(
-            "attributes", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("attributes", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("channel", sa.Text(), nullable=False),
         sa.Column("is_public", sa.Boolean(), nullable=False),
         sa.Column("api_key_id", sa.BigInteger(), nullable=True),
         sa.Column("client_reference", sa.Text(), nullable=True),
-        sa.CheckConstraint(
-            "(status = 'closed') = (closed_at is not null)", name=op.f("ck_service_request_closed_has_time")
-        ),
+        sa.CheckConstraint("(status = 'closed') = (closed_at is not null)", name=op.f("ck_service_request_closed_has_time")),
         sa.CheckConstraint("status in ('open', 'closed')", name=op.f("ck_service_request_status")),
         sa.CheckConstraint("number ~ '^[A-Za-z0-9._-]+$'", name=op.f("ck_service_request_number_is_url_safe")),
         sa.CheckConstraint("char_length(description) <= 4000", name=op.f("ck_service_request_description_length")),
@@ -277,9 +265,7 @@ def upgrade() -> None:
             ["department.jurisdiction_id", "department.id"],
             name=op.f("fk_service_request_jurisdiction_id_unit_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_service_request_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_service_request_jurisdiction_id")),
         sa.PrimaryKeyConstraint("jurisdiction_id", "id", name=op.f("pk_service_request")),
         sa.UniqueConstraint("jurisdiction_id", "number", name=op.f("uq_service_request_jurisdiction_id_number")),
         sa.UniqueConstraint("jurisdiction_id", "token", name=op.f("uq_service_request_jurisdiction_id_token")),
@@ -367,9 +353,7 @@ def upgrade() -> None:
             ["service_request.jurisdiction_id", "service_request.id"],
             name=op.f("fk_request_district_jurisdiction_id_request_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_request_district_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_request_district_jurisdiction_id")),
         sa.PrimaryKeyConstraint("jurisdiction_id", "request_id", "boundary_id", name=op.f("pk_request_district")),
     )
     op.create_index(
@@ -396,9 +380,7 @@ def upgrade() -> None:
             ["service_request.jurisdiction_id", "service_request.id"],
             name=op.f("fk_request_event_jurisdiction_id_request_id"),
         ),
-        sa.ForeignKeyConstraint(
-            ["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_request_event_jurisdiction_id")
-        ),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_request_event_jurisdiction_id")),
         sa.PrimaryKeyConstraint("jurisdiction_id", "id", name=op.f("pk_request_event")),
     )
     op.create_index(
