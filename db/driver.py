@@ -30,6 +30,7 @@ class Statement:
         compiled = composed.compile(dialect=_DIALECT)
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
+        self._bytes = self.text.encode()
         self.names = list(compiled.positiontup or [])
         self.constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._row_factory = row_factory
@@ -39,7 +40,7 @@ class Statement:
         constants = self.constants
         cursor = RawCursor(connection, row_factory=self._row_factory)
         parameters = [values[name] if name in values else constants[name] for name in self.names]
-        return cursor.execute(self.text.encode(), parameters, prepare=True)
+        return cursor.execute(self._bytes, parameters, prepare=True, binary=True)
 
 
 class Driver:

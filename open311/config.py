@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from flask import current_app
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from db.cluster import demo_cluster, var_directory
 
@@ -77,6 +79,11 @@ class Settings:
         scheme, _, rest = url.partition("://")
         if scheme not in ("postgres", "postgresql", "postgresql+psycopg"):
             raise BadSetting(f"DATABASE_URL must begin with postgresql://, got {scheme}://")
+        try:
+            make_url(f"postgresql://{rest}")
+        except (ArgumentError, ValueError):
+            # Without the value: it may hold a password.
+            raise BadSetting("DATABASE_URL must be like postgresql://user:password@host:5432/name") from None
         return f"postgresql://{rest}"
 
     @property

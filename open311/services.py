@@ -11,6 +11,7 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
 from db.driver import Statement
 from open311.cases.intake import NewService
 from open311.models import Service, ServiceAttribute
+from schemas.city import URL_SAFE
 from schemas.definition import Question
 
 
@@ -40,9 +41,7 @@ def list_services(connection: "Connection[Any]", *, jurisdiction_id: int) -> lis
 
 def show_definition(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> tuple[Any, ...]:
     """A row of schemas.service.DefinitionSchema; raises UnknownService."""
-    rows = _DEFINITION.run(connection, jurisdiction_id=jurisdiction_id, code=code).fetchall()
-    if not rows:
-        raise UnknownService(code)
+    rows = _definition(connection, code, jurisdiction_id=jurisdiction_id)
     attributes = [
         (
             row.variable,
@@ -64,9 +63,7 @@ def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: i
     """The active service of this code, with what intake needs; raises ServiceMissing, UnknownService."""
     if not code:
         raise ServiceMissing
-    rows = _DEFINITION.run(connection, jurisdiction_id=jurisdiction_id, code=code).fetchall()
-    if not rows:
-        raise UnknownService(code)
+    rows = _definition(connection, code, jurisdiction_id=jurisdiction_id)
     service = rows[0]
     return AskedService(
         new=NewService(id=service.id, group=service.service_group, type=service.type, is_private=service.is_private),
@@ -86,6 +83,15 @@ def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: i
             if row.attribute is not None
         ],
     )
+
+
+def _definition(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> list[Any]:
+    rows: list[Any] = []
+    if URL_SAFE.fullmatch(code):
+        rows = _DEFINITION.run(connection, jurisdiction_id=jurisdiction_id, code=code).fetchall()
+    if not rows:
+        raise UnknownService(code)
+    return rows
 
 
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema
 
 from schemas import moment
-from schemas.representation import Code, Flag, Items, Moment, Number, Order, Representation, fields_of
+from schemas.representation import Flag, Items, Moment, Number, Order, Representation, fields_of
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -82,7 +82,6 @@ def _text_of(name: str, field: Any) -> Callable[[Any], str] | None:
 
 
 _TEXTS: dict[type, Callable[[Any], str]] = {
-    Code: str,
     Moment: moment.write,
     Flag: lambda value: "true" if value else "false",
     Number: repr,

@@ -12,6 +12,7 @@ Answers = dict[str, str | list[str]]
 
 MAX_ANSWER_CHARACTERS = 4000
 MAX_UNKNOWN_ANSWERS = 50
+MAX_CODE_CHARACTERS = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,8 +61,9 @@ def check(questions: Sequence[Question], submitted: Mapping[str, Sequence[str]],
             problems.append(str(error))
     for code in [code for code in submitted if code not in asked][:MAX_UNKNOWN_ANSWERS]:
         values = [value[:MAX_ANSWER_CHARACTERS] for value in _given(submitted[code])]
-        if values:
-            answers[clean(code)[:200]] = values[0] if len(values) == 1 else values
+        name = clean(code)[:MAX_CODE_CHARACTERS]
+        if values and name and name not in asked:
+            answers[name] = values[0] if len(values) == 1 else values
     return answers, problems
 
 

@@ -10,10 +10,6 @@ class Text(fields.String):
     """A string; text in XML."""
 
 
-class Code(Text):
-    """Text of letters, digits, "-" and "_" only, which stands in a URL and in XML as it is."""
-
-
 class Number(fields.Float):
     """A finite number; a JSON number."""
 

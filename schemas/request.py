@@ -2,17 +2,17 @@
 
 from marshmallow import Schema
 
-from schemas.representation import Code, Moment, Number, Representation, Text
+from schemas.representation import Moment, Number, Representation, Text
 
 
 class RequestSchema(Schema):
     """A service request, as public reads show it."""
 
-    service_request_id = Code(required=True)
-    status = Code(required=True)
+    service_request_id = Text(required=True)
+    status = Text(required=True)
     status_notes = Text(allow_none=True)
     service_name = Text(required=True)
-    service_code = Code(required=True)
+    service_code = Text(required=True)
     description = Text(allow_none=True)
     agency_responsible = Text(allow_none=True)
     service_notice = Text(allow_none=True)

@@ -28,6 +28,11 @@ _CLUSTER = "OPEN311_TEST_CLUSTER"
 _stack = ExitStack()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--golden writes tests/golden anew; look at the difference before you keep it."""
+    parser.addoption("--golden", action="store_true", help="write the golden files anew from what is answered now")
+
+
 def pytest_sessionstart(session: pytest.Session) -> None:
     """The controller makes the cluster and the template; workers find them by the environment."""
     if hasattr(session.config, "workerinput") or session.config.option.collectonly:

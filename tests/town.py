@@ -38,7 +38,7 @@ class Town:
         db.session.add(self.city)
         db.session.flush()
         self.services = {
-            code: self._keep(
+            code: self.keep(
                 Service(
                     jurisdiction_id=self.id,
                     code=code,
@@ -64,7 +64,7 @@ class Town:
         """The department of this name, or the unit `of` a department; made when there is none."""
         if name not in self.departments:
             parent_id = self.department(of).id if of else None
-            self.departments[name] = self._keep(
+            self.departments[name] = self.keep(
                 Department(jurisdiction_id=self.id, code=name.lower().replace(" ", "-"), name=name, parent_id=parent_id)
             )
         return self.departments[name]
@@ -72,7 +72,7 @@ class Town:
     def layer(self, code: str) -> Layer:
         """The layer of this code; made when there is none."""
         if code not in self.layers:
-            self.layers[code] = self._keep(Layer(jurisdiction_id=self.id, code=code, name=code.title()))
+            self.layers[code] = self.keep(Layer(jurisdiction_id=self.id, code=code, name=code.title()))
         return self.layers[code]
 
     def boundary(
@@ -86,7 +86,7 @@ class Town:
         valid_to: datetime | None = None,
     ) -> Boundary:
         """A boundary; its size is counted in millionths of a square degree, so that a test can say which is smaller."""
-        return self._keep(
+        return self.keep(
             Boundary(
                 jurisdiction_id=self.id,
                 layer_id=self.layer(layer).id,
@@ -111,7 +111,7 @@ class Town:
         priority: int = 100,
     ) -> RoutingRule:
         """A rule; the department is made when there is none."""
-        return self._keep(
+        return self.keep(
             RoutingRule(
                 jurisdiction_id=self.id,
                 code=code,
@@ -173,7 +173,8 @@ class Town:
             literal(self.city.default_department_id, BigInteger).label("default_department_id"),
         ).subquery("case")
 
-    def _keep(self, row: Any) -> Any:
+    def keep(self, row: Any) -> Any:
+        """The row, added to the test's transaction; it has its id."""
         db.session.add(row)
         db.session.flush()
         return row

@@ -3,7 +3,6 @@
 from flask import Blueprint, Flask
 
 from open311.api import cors, discovery, errors, requests, services, tokens
-from open311.api.respond import FORMATS
 
 BASE = "/open311/v2"
 
@@ -15,7 +14,10 @@ def register(app: Flask) -> None:
         module.add_routes(api)
     cors.add(api)
     app.register_blueprint(api, url_prefix=BASE)
-    app.add_url_rule(f"/open311/discovery.<{FORMATS}:format>", "discovery_above", discovery.show_discovery, methods=["GET"])
+    above = Blueprint("above", __name__)
+    discovery.add_routes(above)
+    cors.add(above)
+    app.register_blueprint(above, url_prefix="/open311")
     errors.register(app)
 
 

@@ -71,5 +71,5 @@ def public_url() -> str:
     """Scheme and host as clients see them, without a slash at the end."""
     found: str | None = g.get("public_url")
     if found is None:
-        found = g.public_url = (settings().public_url or request.host_url).rstrip("/")
+        found = g.public_url = settings().public_url.rstrip("/") or f"{request.scheme}://{request.host}"
     return found

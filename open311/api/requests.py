@@ -18,6 +18,7 @@ from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
 from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS
+from schemas.text import one_line
 
 # The report's number in FixMyStreet: posted again with the same key, it is the same request.
 _FMS_ID = "attribute[fixmystreet_id]"
@@ -94,10 +95,10 @@ def show_request(number: str, format: str) -> Response:
 
 def _client_reference(form: Form) -> str | None:
     """What makes a repeated POST the same request: an Idempotency-Key, or FixMyStreet's id of the report."""
-    key = request.headers.get("Idempotency-Key", "").strip()
+    key = one_line(request.headers.get("Idempotency-Key", ""))
     if key:
         return f"key:{key[:200]}"
-    fms_id = form.first(_FMS_ID)
+    fms_id = one_line(form.first(_FMS_ID))
     return f"fms:{fms_id[:200]}" if fms_id else None
 
 

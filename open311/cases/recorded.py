@@ -2,6 +2,7 @@
 
 import csv
 import gzip
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -201,7 +202,7 @@ def rows_of(path: Path, mapping: ExportMapping) -> Iterator[tuple[int, dict[str,
         raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
     except csv.Error as error:
         raise BadFile([f"{path}:{line + 1}: not CSV: {error}"]) from error
-    except (OSError, EOFError) as error:
+    except (OSError, EOFError, zlib.error) as error:
         raise BadFile([f"{path}:{line + 1}: cannot be read: {error}"]) from error
 
 

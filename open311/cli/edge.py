@@ -6,17 +6,19 @@ from contextlib import contextmanager
 from typing import ParamSpec, TypeVar
 
 import click
-from psycopg import OperationalError
+from psycopg import OperationalError, connect
+from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from sqlalchemy.exc import OperationalError as SessionOperationalError
+from sqlalchemy.exc import ProgrammingError as SessionProgrammingError
 
 from db.cluster import ClusterError
 from geo.importing import BadBoundaries
 from open311.app import create_app
 from open311.city.lines import BadFile
-from open311.config import BadSetting
+from open311.config import BadSetting, settings
 from open311.jurisdictions import UnknownJurisdiction
 from open311.keys import UnknownKey
 
@@ -24,6 +26,7 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 MAX_PROBLEMS_SHOWN = 50
+CONNECT_TIMEOUT_SECONDS = 5
 
 jurisdiction_option = click.option(
     "--jurisdiction", "jurisdiction_id", required=True, help="jurisdiction_id of the city, such as boston.gov"
@@ -40,6 +43,8 @@ def with_app(command: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         with readable_errors(), create_app().app_context():
+            # Asked once without the pool, which would go on asking for half a minute.
+            connect(settings().libpq_url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
             return command(*args, **kwargs)
 
     return run
@@ -60,6 +65,16 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:
         raise Refused(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
+    except (UndefinedTable, UndefinedColumn) as error:
+        raise Refused(_needs_migration(error)) from error
+    except SessionProgrammingError as error:
+        if not isinstance(error.orig, UndefinedTable | UndefinedColumn):
+            raise
+        raise Refused(_needs_migration(error.orig)) from error
+
+
+def _needs_migration(error: BaseException) -> str:
+    return f"the database is not at the version that this program needs (open311 migrate): {error}".splitlines()[0]
 
 
 def shortened(messages: list[str]) -> str:
@@ -70,12 +85,14 @@ def shortened(messages: list[str]) -> str:
 
 
 def progress() -> Progress:
-    """A progress bar on standard error, so that what a command prints can be piped."""
+    """A progress bar on standard error, so that what a command prints can be piped; nothing where nobody watches."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn("{task.description}"),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
+        disable=not console.is_terminal,
     )

@@ -48,7 +48,8 @@ def list_() -> None:
             write(each.last_used_at) if each.last_used_at else "never",
             write(each.revoked_at) if each.revoked_at else "",
         )
-    Console(width=None if Console().is_terminal else 200).print(table)
+    # A name is what somebody typed, brackets and all.
+    Console(width=None if Console().is_terminal else 200, markup=False, emoji=False).print(table)
 
 
 @key.command("revoke")

@@ -318,7 +318,7 @@ _REQUEST = (
     "requested_datetime updated_datetime expected_datetime address address_id zipcode lat long media_url"
 )
 _FIELDS = {
-    "services": set(["service_code", "service_name", "description", "metadata", "type", "keywords", "group"]),
+    "services": {"service_code", "service_name", "description", "metadata", "type", "keywords", "group"},
     "definition": {"service_code", "attributes"},
     "requests": set(_REQUEST.split()),
     "realtime_receipt": {"service_request_id", "service_notice", "account_id"},

@@ -6,8 +6,10 @@ from datetime import timedelta
 import pytest
 from shapely import MultiPolygon, Polygon, box
 
+from geo.models import Layer
 from geo.point import Point
 from routing.decision import Decision
+from routing.models import Department
 from tests.town import MIDNIGHT, Town, square
 
 DAY = timedelta(days=1)
@@ -266,6 +268,25 @@ def test_two_cities_on_one_map_never_mix(town: Town):
         "Works of town.gov",
         "Town Hall",
     ]
+    assert len(decision.boundary_ids) == 1
+
+
+def test_two_cities_whose_rows_have_the_same_ids_never_mix(town: Town):
+    town.boundary("W", WEST)
+    town.rule("west", "West Yard", boundary="W")
+    neighbour = Town("neighbour.gov")
+    neighbour.layers["ward"] = neighbour.keep(
+        Layer(jurisdiction_id=neighbour.id, id=town.layer("ward").id, code="ward", name="Ward")
+    )
+    neighbour.departments["West Yard"] = neighbour.keep(
+        Department(jurisdiction_id=neighbour.id, id=town.department("West Yard").id, code="west-yard", name="Foreign Yard")
+    )
+    neighbour.boundary("W", square(0, 0, 0.9))
+    neighbour.rule("west", "West Yard", boundary="W", priority=1)
+
+    decision = town.decide(long=0.5, lat=0.5)
+
+    assert [each.department for each in decision.candidates] == ["West Yard", "Town Hall"]
     assert len(decision.boundary_ids) == 1
 
 

@@ -29,9 +29,7 @@ def answer(asked: Question, *values: str) -> tuple[Answers, list[str]]:
         pytest.param(question(datatype="singlevaluelist", keys=("a", "b")), ["b"], "b", id="one-of-a-list"),
         pytest.param(question(datatype="singlevaluelist", keys=("a", "b")), ["b", "b"], "b", id="the-same-twice"),
         pytest.param(question(datatype="multivaluelist", keys=("a", "b")), ["b"], ["b"], id="some-of-a-list"),
-        pytest.param(
-            question(datatype="multivaluelist", keys=("a", "b")), ["b", "a", "b"], ["b", "a"], id="in-the-order-sent"
-        ),
+        pytest.param(question(datatype="multivaluelist", keys=("a", "b")), ["b", "a", "b"], ["b", "a"], id="in-the-order-sent"),
         pytest.param(question(), ["", "x"], "x", id="a-blank-beside-an-answer"),
     ],
 )

@@ -61,7 +61,7 @@ def test_every_form_that_clients_send_is_read(text: str, expected: str):
         pytest.param("0000-01-01", id="year-0"),
         pytest.param("0001-01-01T00:00:00+14:00", id="before-year-1"),
         pytest.param("9999-12-31T23:59:59-12:00", id="after-year-9999"),
-        pytest.param("9999-12-31", id="the-last-day-where-midnight-is-later"),
+        pytest.param("9999-12-31T23:00:00", id="after-year-9999-on-the-citys-clock"),
         pytest.param("٢٠٢٦-٠١-٣١", id="arabic-digits"),
         pytest.param("1769851800", id="seconds-since-1970"),
         pytest.param("2026-01-31T09:30:00Z; drop table", id="more-behind-it"),

@@ -1,0 +1,149 @@
+"""open311 key: a secret shown once, a list that never shows it, and an end."""
+
+import hashlib
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+from open311.keys import KeyRefused, check_key
+from tests.cli.conftest import Run, told
+
+Look = Callable[[str], list[Any]]
+NOW = datetime.now(UTC).replace(microsecond=0)
+
+
+@pytest.fixture
+def city_id(look: Look) -> int:
+    """Boston's id."""
+    return int(look("select id from jurisdiction where slug = 'boston.gov'")[0].id)
+
+
+def use(url: str, secret: str, city_id: int, *, now: datetime = NOW) -> int:
+    """Use the key as a POST does."""
+    with psycopg.connect(url) as connection:
+        return check_key(connection, secret, jurisdiction_id=city_id, origin=None, now=now)
+
+
+def test_create_prints_the_secret_and_nothing_else(run: Run):
+    result = run("key", "create", "portal")
+
+    assert result.exit_code == 0
+    assert result.stdout.startswith("d311-")
+    assert len(result.stdout.split()) == 1
+
+
+def test_only_the_hash_of_a_secret_is_kept(run: Run, look: Look):
+    secret = run("key", "create", "portal").stdout.strip()
+
+    (row,) = look("select * from api_key")
+
+    assert row.digest == hashlib.sha256(secret.encode()).digest()
+    assert not any(secret in str(value) for value in row)
+
+
+def test_a_list_shows_how_a_key_begins_and_never_its_secret(run: Run):
+    secret = run("key", "create", "portal", "--jurisdiction", "boston.gov", "--origin", "https://city.gov").stdout.strip()
+
+    listed = run("key", "list").stdout
+
+    assert secret not in listed
+    assert secret[:12] in listed
+    assert all(text in listed for text in ("portal", "boston.gov", "https://city.gov", "never"))
+    assert "seattle.gov" not in listed
+
+
+def test_a_key_of_no_city_and_no_origin_is_listed_as_good_everywhere(run: Run):
+    run("key", "create", "portal")
+
+    row = run("key", "list").stdout.splitlines()[-1].split()
+
+    assert row[1:4] == ["portal", "all", "any"]
+
+
+def test_a_name_is_listed_as_it_was_given(run: Run):
+    run("key", "create", "portal [test] :smile: [/x]")
+
+    assert "portal [test] :smile: [/x]" in run("key", "list").stdout
+
+
+def test_the_list_shows_when_a_key_was_last_used(run: Run, own_url: str, city_id: int):
+    secret = run("key", "create", "portal").stdout.strip()
+    use(own_url, secret, city_id, now=datetime(2030, 1, 31, 9, 30, tzinfo=UTC))
+
+    listed = run("key", "list").stdout
+
+    assert "2030-01-31T09:30:00Z" in listed
+    assert "never" not in listed
+
+
+def test_the_use_of_a_key_is_recorded_to_the_minute(run: Run, own_url: str, city_id: int, look: Look):
+    secret = run("key", "create", "portal").stdout.strip()
+
+    for seconds in (0, 59, 60):
+        use(own_url, secret, city_id, now=NOW + timedelta(seconds=seconds))
+        if seconds == 59:
+            (before,) = look("select last_used_at from api_key")
+
+    (after,) = look("select last_used_at from api_key")
+    assert (before.last_used_at, after.last_used_at) == (NOW, NOW + timedelta(minutes=1))
+
+
+def test_a_key_of_one_city_is_refused_in_another(run: Run, own_url: str, city_id: int):
+    secret = run("key", "create", "portal", "--jurisdiction", "seattle.gov").stdout.strip()
+
+    with pytest.raises(KeyRefused, match="not good for this jurisdiction"):
+        use(own_url, secret, city_id)
+
+
+def test_a_revoked_key_is_refused(run: Run, own_url: str, city_id: int):
+    secret = run("key", "create", "portal").stdout.strip()
+    use(own_url, secret, city_id)
+
+    result = run("key", "revoke", secret[:12])
+
+    assert (result.exit_code, result.stdout) == (0, "revoked portal\n")
+    with pytest.raises(KeyRefused, match="api_key is not known"):
+        use(own_url, secret, city_id)
+
+
+def test_a_key_can_be_revoked_by_the_whole_of_it_and_the_others_stay(run: Run, own_url: str, city_id: int):
+    first, second = (run("key", "create", name).stdout.strip() for name in ("first", "second"))
+
+    run("key", "revoke", first)
+
+    assert use(own_url, second, city_id)
+    with pytest.raises(KeyRefused):
+        use(own_url, first, city_id)
+
+
+def test_a_key_that_is_revoked_already_cannot_be_revoked_again(run: Run):
+    secret = run("key", "create", "portal").stdout.strip()
+    run("key", "revoke", secret)
+
+    assert told(run("key", "revoke", secret)) == f"not one good key begins with {secret[:12]}"
+
+
+def test_a_prefix_that_no_key_has_is_told(run: Run):
+    assert told(run("key", "revoke", "d311-nothing")) == "not one good key begins with d311-nothing"
+
+
+def test_a_prefix_that_two_keys_have_revokes_neither(run: Run, look: Look, own_url: str):
+    secret = run("key", "create", "first").stdout.strip()
+    run("key", "create", "second")
+    with psycopg.connect(own_url) as connection:
+        connection.execute("update api_key set prefix = %s", (secret[:12],))
+
+    message = told(run("key", "revoke", secret))
+
+    assert message == f"not one good key begins with {secret[:12]}"
+    assert [row.revoked_at for row in look("select revoked_at from api_key")] == [None, None]
+
+
+def test_a_key_for_an_unknown_city_is_not_made(run: Run, look: Look):
+    message = told(run("key", "create", "portal", "--jurisdiction", "atlantis.gov"))
+
+    assert message == "no city here has the jurisdiction_id atlantis.gov"
+    assert look("select 1 from api_key") == []
