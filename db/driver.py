@@ -20,6 +20,10 @@ set_json_dumps(msgspec.json.encode)
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
 
+# How long a call waits for a connection before it says that the database does not answer.
+_PATIENCE_SECONDS = 5
+
+
 class Statement:
     """A statement composed in SQLAlchemy Core whose text is compiled once and prepared on every connection.
 
@@ -98,6 +102,8 @@ class Driver:
                         min_size=1,
                         max_size=self._size,
                         open=False,
+                        timeout=_PATIENCE_SECONDS,
+                        reconnect_timeout=_PATIENCE_SECONDS,
                         kwargs={"autocommit": True, "options": "-c timezone=UTC", "row_factory": tuple_row},
                     )
                     pool.open()

@@ -61,7 +61,7 @@ class LayerSchema(Schema):
 class JurisdictionSchema(Schema):
     """jurisdiction.yml."""
 
-    jurisdiction_id = Words(required=True, validate=validate.Regexp(r"^[A-Za-z0-9._-]+$"))
+    jurisdiction_id = Words(required=True, validate=validate.Regexp(r"^[A-Za-z0-9][A-Za-z0-9._-]*$"))
     name = Words(required=True)
     timezone = Zone(required=True)
     hosts = fields.List(Words(), load_default=list)

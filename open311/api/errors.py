@@ -5,6 +5,8 @@ import secrets
 import structlog
 from flask import Flask, Response, request
 from marshmallow import ValidationError
+from psycopg import OperationalError
+from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from open311.api.cors import allow_every_origin
@@ -34,6 +36,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     UnknownToken: (404, "token {} was not found"),
     BadForm: (400, "{}"),
 }
+AWAY = (OperationalError, PoolTimeout)
+_AWAY_SECONDS = 10
 
 
 def register(app: Flask) -> None:
@@ -43,6 +47,8 @@ def register(app: Flask) -> None:
     app.register_error_handler(Problems, _problems)
     app.register_error_handler(ValidationError, _problems)
     app.register_error_handler(HTTPException, _http)
+    for kind in AWAY:
+        app.register_error_handler(kind, _away)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -69,13 +75,25 @@ def _http(error: HTTPException) -> Response | HTTPException:
     return _answer(400, [error.description or error.name])
 
 
+def _away(error: Exception) -> Response:
+    log.error("the database does not answer", method=request.method, path=request.path, error=str(error))
+    text = "the service cannot reach its database; please try again in a moment"
+    response = _ours(503, text)
+    response.headers["Retry-After"] = str(_AWAY_SECONDS)
+    return response
+
+
 def _unforeseen(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
     log.error("unforeseen", error_id=error_id, method=request.method, path=request.path, exc_info=error)
-    text = f"something went wrong on our side; it is logged as {error_id}"
+    return _ours(500, f"something went wrong on our side; it is logged as {error_id}")
+
+
+def _ours(status: int, text: str) -> Response:
+    """A fault of ours, in the shape of the API or, elsewhere, as plain text."""
     if _is_api():
-        return _answer(500, [text])
-    return Response(text + "\n", status=500, content_type="text/plain; charset=utf-8")
+        return _answer(status, [text])
+    return Response(text + "\n", status=status, content_type="text/plain; charset=utf-8")
 
 
 def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None) -> Response:

@@ -15,6 +15,10 @@ from open311.config import Settings
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
 
+# How many times the largest body allowed is still read, when one is too large, before the connection is closed on it.
+_PATIENCE_BODIES = 4
+
+
 class BadForm(ValueError):
     """A body that cannot be read as a form; the message says why."""
 
@@ -45,6 +49,7 @@ def read_form(request: Request, settings: Settings) -> Form:
         else:
             raise BadForm(f"Content-Type must be {URLENCODED} or {MULTIPART}, got {kind[:100]}")
     except RequestEntityTooLarge as error:
+        _let_it_finish(request, settings)
         raise BadForm(
             f"the body must be at most {settings.max_body_bytes} bytes, with at most {settings.max_form_fields} fields"
         ) from error
@@ -53,6 +58,13 @@ def read_form(request: Request, settings: Settings) -> Form:
     for name, text in pairs:
         form.fields.setdefault(name, []).append(text)
     return form
+
+
+def _let_it_finish(request: Request, settings: Settings) -> None:
+    """Read on for a while and forget it: many clients look for an answer only when all they send was taken."""
+    body, left = request.environ["wsgi.input"], _PATIENCE_BODIES * settings.max_body_bytes
+    while left > 0 and (piece := body.read(min(left, 2**16))):
+        left -= len(piece)
 
 
 def _urlencoded(body: bytes, settings: Settings) -> list[tuple[str, str]]:

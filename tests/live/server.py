@@ -27,7 +27,7 @@ from open311.cli.serve import STOP_TIMEOUT_SECONDS, Address, Child, children_of
 from open311.config import CHECKOUT
 from open311.keys import create_key
 
-READY_SECONDS = 30
+READY_SECONDS = 60
 
 # Of the export's last two weeks every third case, so that the last seven days have some whatever today's weekday is;
 # and some of its first day, which lie further back than a list without dates goes.

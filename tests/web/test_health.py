@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from db.driver import Driver
 from open311 import app as open311_app
+from open311 import jurisdictions
 from open311.app import create_app
 from open311.config import Settings
 from open311.web import health
@@ -82,3 +83,20 @@ def test_without_its_database_it_is_up_but_not_ready(app: Flask, monkeypatch: py
     assert (answer.status_code, answer.json["missing"]) == (503, ["the database does not answer"])
     # Whoever asks is deciding whether to send people here.
     assert seconds < 10
+
+
+@pytest.mark.parametrize("format", ["json", "xml"])
+def test_without_its_database_the_api_says_so_in_the_format_asked_for(
+    app: Flask, monkeypatch: pytest.MonkeyPatch, format: str
+) -> None:
+    lost = Driver()
+    for module in (jurisdictions, open311_app):
+        monkeypatch.setattr(module, "driver", lost)
+    client = create_app(Settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")).test_client()
+
+    answer = client.get(f"/open311/v2/services.{format}")
+
+    lost.close()
+    assert (answer.status_code, answer.headers["Retry-After"]) == (503, "10")
+    assert "cannot reach its database" in answer.text
+    assert answer.text.startswith("[{" if format == "json" else "<?xml")
