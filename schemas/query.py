@@ -112,7 +112,7 @@ def read(
         except moment.NotAMoment as error:  # beyond the year 9999, or before the year 1, in this zone
             raise Problems([f"{name} {error}"]) from error
 
-    numbers = found.get("service_request_id")
+    numbers = found.get("service_request_id") or None
     updated_from, updated_to = when("updated_after", end=False), when("updated_before", end=True)
     start, end = when("start_date", end=False), when("end_date", end=True)
     if numbers is not None:
@@ -124,7 +124,7 @@ def read(
     statuses = [] if numbers is not None else found.get("status", [])
     return RequestsQuery(
         numbers=numbers,
-        service_codes=None if numbers is not None else found.get("service_code"),
+        service_codes=None if numbers is not None else found.get("service_code") or None,
         status=statuses[0] if len(set(statuses)) == 1 else None,
         requested_from=start,
         requested_to=end,

@@ -37,3 +37,11 @@ def test_requests_are_listed_newest_first(client: FlaskClient, make: Factory):
     listed = client.get(f"{BASE}/requests.json?jurisdiction_id=boston.gov").json
 
     assert [row["service_request_id"] for row in listed] == ["B-1", "C-1", "A-1"]
+
+
+def test_a_list_of_nothing_is_as_if_it_were_not_sent(client: FlaskClient, make: Factory):
+    make.request("A-1")
+
+    listed = client.get(f"{BASE}/requests.json?jurisdiction_id=boston.gov&service_code=,&service_request_id=,%20&status=,").json
+
+    assert [row["service_request_id"] for row in listed] == ["A-1"]
