@@ -5,6 +5,7 @@ from flask import Flask
 from db import db
 from db.driver import driver
 from open311 import api, web
+from open311.api.fragments import Fragments
 from open311.api.wsgi import ClientShim
 from open311.config import Settings
 from open311.jurisdictions import Cities
@@ -25,6 +26,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     driver.configure(settings.libpq_url, settings.pool_size)
     app.extensions["open311.cities"] = Cities(settings.cities_max_age_seconds)
+    app.extensions["open311.fragments"] = Fragments()
     api.register(app)
     web.register(app)
     app.wsgi_app = ClientShim(app.wsgi_app)  # type: ignore[method-assign]

@@ -15,18 +15,24 @@ CONTENT_TYPE = "application/json; charset=utf-8"
 
 def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
     """JSON text in UTF-8 of rows whose values are in the order of the schema's fields."""
-    try:
-        return _encode(representation, rows)
-    except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot carry
-        return _encode(representation, _printable(rows))
+    return wrap(representation, fragments(representation, rows))
 
 
-def _encode(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
+def fragments(representation: Representation, rows: Sequence[Sequence[Any]]) -> list[bytes]:
+    """The text of each row by itself."""
     make = _maker(representation.schema)
+    try:
+        return [msgspec.json.encode(make(row)) for row in rows]
+    except UnicodeEncodeError:  # half of a surrogate pair, which UTF-8 cannot carry
+        return [msgspec.json.encode(make(_printable(row))) for row in rows]
+
+
+def wrap(representation: Representation, fragments: Sequence[bytes]) -> bytes:
+    """The document of such texts."""
     if representation.is_list:
-        return msgspec.json.encode([make(row) for row in rows])
-    (row,) = rows
-    return msgspec.json.encode(make(row))
+        return b"[" + b",".join(fragments) + b"]"
+    (fragment,) = fragments
+    return fragment
 
 
 def _printable(value: Any) -> Any:

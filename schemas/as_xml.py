@@ -12,7 +12,7 @@ from schemas.representation import Flag, Items, Moment, Number, Order, Represent
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
-DECLARATION = '<?xml version="1.0" encoding="utf-8"?>\n'
+DECLARATION = b'<?xml version="1.0" encoding="utf-8"?>\n'
 
 _SPECIAL = re.compile(f"[&<>]|{NOT_PRINTABLE.pattern}")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
@@ -20,11 +20,21 @@ _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
     """XML text in UTF-8 of rows whose values are in the order of the schema's fields."""
+    return wrap(representation, fragments(representation, rows))
+
+
+def fragments(representation: Representation, rows: Sequence[Sequence[Any]]) -> list[bytes]:
+    """The text of each row by itself."""
     write = _writer(representation.schema, representation.singular)
-    body = "".join([write(row) for row in rows])
-    if representation.plural is not None:
-        body = _element(representation.plural, body)
-    return (DECLARATION + body).encode()
+    return [write(row).encode() for row in rows]
+
+
+def wrap(representation: Representation, fragments: Sequence[bytes]) -> bytes:
+    """The document of such texts."""
+    body, plural = b"".join(fragments), representation.plural
+    if plural is None:
+        return DECLARATION + body
+    return DECLARATION + (f"<{plural}>".encode() + body + f"</{plural}>".encode() if body else f"<{plural}/>".encode())
 
 
 def escape(text: str) -> str:

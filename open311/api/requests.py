@@ -3,16 +3,17 @@
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 from db.driver import driver
 from open311.api.access import arguments, asked_city, caller_key, public, public_url, with_key
 from open311.api.form import Form, read_form
-from open311.api.respond import FORMATS, respond
+from open311.api.fragments import Fragments
+from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
 from open311.cases import intake
 from open311.cases.photos import PhotoShelf
 from open311.cases.report import read_report
-from open311.cases.search import Page, find_request, find_requests
+from open311.cases.search import Page, find_request, find_requests, read_requests
 from open311.config import settings
 from open311.services import find_service
 from schemas import query
@@ -80,8 +81,14 @@ def list_requests(format: str) -> Response:
         max_page_rows=limits.max_page_rows,
     )
     with driver.connection() as connection:
-        page = find_requests(connection, asked, jurisdiction_id=city.id, public_url=public_url())
-    return respond(REQUESTS, page.rows, format, headers=_page_headers(asked, page))
+        page = find_requests(connection, asked, jurisdiction_id=city.id)
+        fragments = _held_fragments().of(
+            page.keys,
+            (city.id, format, public_url()),
+            read=lambda ids: read_requests(connection, ids, jurisdiction_id=city.id, public_url=public_url()),
+            render=lambda rows: RENDERERS[format].fragments(REQUESTS, rows),
+        )
+    return respond_with(REQUESTS, fragments, format, headers=_page_headers(asked, page))
 
 
 @public
@@ -91,6 +98,12 @@ def show_request(number: str, format: str) -> Response:
     with driver.connection() as connection:
         row = find_request(connection, number, jurisdiction_id=city.id, public_url=public_url())
     return respond(REQUESTS, [row], format)
+
+
+def _held_fragments() -> Fragments:
+    found = current_app.extensions["open311.fragments"]
+    assert isinstance(found, Fragments)
+    return found
 
 
 def _client_reference(form: Form) -> str | None:

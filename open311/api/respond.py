@@ -15,7 +15,7 @@ FORMATS = "any(json,xml)"
 JAVASCRIPT = "application/javascript; charset=utf-8"
 
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,63}", re.ASCII)
-_RENDERERS = {"json": as_json, "xml": as_xml}
+RENDERERS = {"json": as_json, "xml": as_xml}
 
 
 def respond(
@@ -27,9 +27,22 @@ def respond(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """The rows in the format asked for; a GET carries an ETag of its bytes, and answers 304 to who has them."""
-    renderer = _RENDERERS[format]
+    fragments = RENDERERS[format].fragments(representation, rows)
+    return respond_with(representation, fragments, format, status=status, headers=headers)
+
+
+def respond_with(
+    representation: Representation,
+    fragments: Sequence[bytes],
+    format: str,
+    *,
+    status: int = 200,
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """The same for rows that are rendered already."""
+    renderer = RENDERERS[format]
     content_type = renderer.CONTENT_TYPE
-    body = renderer.render(representation, rows)
+    body = renderer.wrap(representation, fragments)
     callback = request.args.get("callback", "")
     if format == "json" and request.method in ("GET", "HEAD") and status == 200 and callback.strip():
         body, content_type = _called_back(callback, body), JAVASCRIPT

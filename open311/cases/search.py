@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from db.driver import Statement
 from geo.queries import latitude, longitude
 from open311.cases.numbers import as_written
-from open311.models import Service, ServiceRequest
+from open311.models import Jurisdiction, Service, ServiceRequest
 from routing.models import Department
 from schemas.query import RequestsQuery
 
@@ -29,16 +29,20 @@ class UnknownToken(LookupError):
     """No request has this token."""
 
 
+# A request's id, the version of its row, and that of the names it shows: as long as these are equal, so is what is shown.
+Key = tuple[int, str, int]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Requests, newest first, each a row in the order of schemas.request.RequestSchema; has_more: there is a next page."""
+    """Which requests a query asks for, newest first; has_more: there is a next page."""
 
-    rows: Sequence[Row]
+    keys: Sequence[Key]
     has_more: bool
 
 
-def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int, public_url: str) -> Page:
-    """The page of public requests that a query asks for.  public_url stands before the paths of our own photos."""
+def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int) -> Page:
+    """The page of public requests that a query asks for."""
     filters: dict[str, Any] = {
         "numbers": query.numbers,
         "service_codes": query.service_codes,
@@ -52,15 +56,25 @@ def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisd
     if query.page > 1:
         used["skip"] = (query.page - 1) * query.page_rows
     listed = _list(tuple(used), take=query.page_rows + 1)
-    rows = listed.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, **used).fetchall()
-    return Page(rows=rows[: query.page_rows], has_more=len(rows) > query.page_rows)
+    keys = listed.run(connection, jurisdiction_id=jurisdiction_id, **used).fetchall()
+    return Page(keys=keys[: query.page_rows], has_more=len(keys) > query.page_rows)
+
+
+def read_requests(
+    connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int, public_url: str
+) -> dict[Key, Row]:
+    """Public requests by id, each a row in the order of schemas.request.RequestSchema, under its key of this moment.
+
+    public_url stands before the paths of our own photos.
+    """
+    rows = _READ.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, ids=list(ids))
+    return {row[: len(_KEY)]: row[len(_KEY) :] for row in rows}
 
 
 def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id: int, public_url: str) -> Row:
     """One public request by its number, as a client has it or as a person wrote it; raises UnknownRequest."""
     spellings = [each for each in (number, as_written(number)) if each and NUMBER.fullmatch(each)]
-    listed = _list(("numbers",), take=2)
-    rows = listed.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings).fetchall()
+    rows = _SHOW.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings).fetchall()
     if not rows:
         raise UnknownRequest(number)
     return next((row for row in rows if row[0] == number), rows[0])
@@ -82,10 +96,20 @@ _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 
 
-def _columns() -> Select[*tuple[Any, ...]]:
+# PostgreSQL writes a new row at each change: the transaction that wrote it and the place it lies at name the version.
+_KEY = (
+    ServiceRequest.id,
+    func.concat(literal_column("service_request.xmin"), literal_column("service_request.ctid")).label("version"),
+    select(Jurisdiction.names_version).where(Jurisdiction.id == _JURISDICTION).scalar_subquery(),
+)
+_PUBLIC = (ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
+
+
+def _columns(*before: Any) -> Select[*tuple[Any, ...]]:
     own_media = ServiceRequest.media_url.startswith("/")
     return (
         select(
+            *before,
             ServiceRequest.number,
             ServiceRequest.status,
             ServiceRequest.status_notes,
@@ -109,7 +133,7 @@ def _columns() -> Select[*tuple[Any, ...]]:
         )
         .join(Service, and_(Service.jurisdiction_id == _JURISDICTION, Service.id == ServiceRequest.service_id))
         .join(Department, and_(Department.jurisdiction_id == _JURISDICTION, Department.id == ServiceRequest.department_id))
-        .where(ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
+        .where(*_PUBLIC)
     )
 
 
@@ -139,8 +163,8 @@ _CONDITIONS: dict[str, Any] = {
 @lru_cache(maxsize=500)
 def _list(used: tuple[str, ...], *, take: int) -> Statement:
     composed = (
-        _columns()
-        .where(*[_CONDITIONS[name] for name in used if name != "skip"])
+        select(*_KEY)
+        .where(*_PUBLIC, *[_CONDITIONS[name] for name in used if name != "skip"])
         .order_by(ServiceRequest.requested_at.desc(), ServiceRequest.id.desc())
         .limit(literal_column(str(take)))
     )
@@ -148,6 +172,12 @@ def _list(used: tuple[str, ...], *, take: int) -> Statement:
         composed = composed.offset(bindparam("skip", type_=BigInteger))
     return Statement(composed, row_factory=tuple_row)
 
+
+_READ = Statement(
+    _columns(*_KEY).where(ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))), row_factory=tuple_row
+)
+
+_SHOW = Statement(_columns().where(_CONDITIONS["numbers"]), row_factory=tuple_row)
 
 _TOKEN = Statement(
     select(ServiceRequest.number, ServiceRequest.token).where(

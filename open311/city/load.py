@@ -46,6 +46,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     _rules(session, city.id, folder.rules, services=services, layers=layers, departments=departments)
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
     city.default_department_id = departments[folder.jurisdiction["default_department"]]
+    city.names_version = Jurisdiction.names_version + 1
     session.flush()
     if before != _definitions(session, city.id):
         # A second load within a second is a change all the same.

@@ -14,6 +14,7 @@ class Jurisdiction(Base):
 
     changed_at is the changeset of service discovery: it moves whenever services or their definitions change.
     outline_layer_id: the layer outside of which a place is refused.  default_department_id: who gets what no rule names.
+    names_version counts the changes of what a request shows of its service and department: whoever changes those counts.
     dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
     """
 
@@ -30,3 +31,4 @@ class Jurisdiction(Base):
     default_department_id: Mapped[int | None] = mapped_column(BigInteger)
     changed_at: Mapped[datetime]
     dates_moved_weeks: Mapped[int] = mapped_column(server_default=text("0"))
+    names_version: Mapped[int] = mapped_column(server_default=text("0"))

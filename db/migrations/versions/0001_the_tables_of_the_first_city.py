@@ -45,6 +45,7 @@ def upgrade() -> None:
         sa.Column("default_department_id", sa.BigInteger(), nullable=True),
         sa.Column("changed_at", postgresql.TIMESTAMP(timezone=True, precision=0), nullable=False),
         sa.Column("dates_moved_weeks", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
+        sa.Column("names_version", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_jurisdiction")),
         sa.UniqueConstraint("slug", name=op.f("uq_jurisdiction_slug")),
     )
