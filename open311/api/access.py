@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from typing import TypeVar
 
-from flask import current_app, g, request
+from flask import current_app, request
 
 from db.driver import driver
 from open311.api.form import Form
@@ -69,7 +69,4 @@ def arguments() -> dict[str, Sequence[str]]:
 
 def public_url() -> str:
     """Scheme and host as clients see them, without a slash at the end."""
-    found: str | None = g.get("public_url")
-    if found is None:
-        found = g.public_url = settings().public_url.rstrip("/") or f"{request.scheme}://{request.host}"
-    return found
+    return settings().public_url.rstrip("/") or f"{request.scheme}://{request.host}"
