@@ -19,7 +19,6 @@ def create_app(settings: Settings | None = None) -> Flask:
         OPEN311=settings,
         SQLALCHEMY_DATABASE_URI=settings.sqlalchemy_url,
         SQLALCHEMY_ENGINE_OPTIONS={"connect_args": {"options": "-c timezone=UTC"}},
-        MAX_CONTENT_LENGTH=settings.max_body_bytes,
     )
     app.url_map.strict_slashes = False
     app.url_map.merge_slashes = False  # ClientShim has done it, without a redirect

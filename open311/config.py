@@ -23,6 +23,9 @@ def _setting(name: str, default: Any, about: str) -> Any:
     return field(default=default, metadata={"name": name, "about": about})
 
 
+_MAY_BE_ZERO = ("max_span_days", "cities_max_age_seconds")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process, read from the environment once.  docs/settings.md is made from this table."""
@@ -43,7 +46,7 @@ class Settings:
     pool_size: int = _setting("OPEN311_POOL_SIZE", 8, "database connections a web process holds at most; one a thread")
     max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
     max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
-    max_photo_pixels: int = _setting("OPEN311_MAX_PHOTO_PIXELS", 60_000_000, "largest photo, in pixels (width × height)")
+    max_photo_pixels: int = _setting("OPEN311_MAX_PHOTO_PIXELS", 40_000_000, "largest photo, in pixels (width × height)")
     max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
     max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
     max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
@@ -52,6 +55,10 @@ class Settings:
     )
 
     def __post_init__(self) -> None:
+        for each in fields(self):
+            value, least = getattr(self, each.name), 0 if each.name in _MAY_BE_ZERO else 1
+            if each.type is int and value < least:
+                raise BadSetting(f"{each.metadata['name']} must be at least {least}, got {value}")
         if self.endpoint_type not in ("production", "test"):
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
 

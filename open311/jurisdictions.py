@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from threading import Lock
 from time import monotonic
 from typing import Any
 from zoneinfo import ZoneInfo
 
+from flask import current_app
 from psycopg import Connection
 from sqlalchemy import select
 
@@ -44,6 +44,13 @@ class City:
     dates_moved_weeks: int
 
 
+def cities() -> "Cities":
+    """The cities of the application at work."""
+    found = current_app.extensions["open311.cities"]
+    assert isinstance(found, Cities)
+    return found
+
+
 class Cities:
     """The cities of this database, held by a process for a moment; a name that is not found is looked for anew."""
 
@@ -51,7 +58,6 @@ class Cities:
         self._max_age_seconds = max_age_seconds
         self._read_at = float("-inf")
         self._cities: dict[str, City] = {}
-        self._lock = Lock()
 
     def all(self) -> list[City]:
         """Every city that is loaded."""
@@ -70,7 +76,7 @@ class Cities:
             raise UnknownJurisdiction(jurisdiction_id) from None
 
     def meant(self, *, named: Sequence[str], host: str, default: str) -> City:
-        """The city that a call means: the one named; else the host's; else the default; else the only one.
+        """The city that a call means: the one named; else the host's; else the default, when it is loaded; else the only one.
 
         Raises UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer.
         """
@@ -83,8 +89,8 @@ class Cities:
         for city in cities:
             if host in city.hosts:
                 return city
-        if default:
-            return self.named(default)
+        if default in self._cities:
+            return self._cities[default]
         if len(cities) == 1:
             return cities[0]
         raise JurisdictionMissing
@@ -94,7 +100,8 @@ class Cities:
         self._read_at = float("-inf")
 
     def _read(self) -> None:
-        with self._lock, driver.connection() as connection:
+        # Without a lock: two may read at once, and neither has to wait for the other when the database is away.
+        with driver.connection() as connection:
             self._cities = {city.jurisdiction_id: city for city in read_cities(connection)}
             self._read_at = monotonic()
 

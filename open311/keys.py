@@ -9,7 +9,7 @@ from hmac import compare_digest
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, LargeBinary, Text, bindparam, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
@@ -47,16 +47,15 @@ def create_key(
     jurisdiction_ids: Sequence[int] = (),
     origins: Sequence[str] = (),
     now: datetime,
-    secret: str | None = None,
 ) -> str:
     """A new key's secret, which is shown this once and kept only as its SHA-256.  No city named: good in every city."""
-    secret = secret or "d311-" + secrets.token_hex(32)
+    secret = "d311-" + secrets.token_hex(32)
     row = _CREATE.run(
         connection,
         name=name,
         prefix=secret[:_PREFIX_CHARACTERS],
         digest=_digest(secret),
-        origins=list(origins),
+        origins=[origin.strip().rstrip("/").lower() for origin in origins],
         created_at=now,
     ).fetchone()
     assert row is not None
@@ -75,7 +74,7 @@ def check_key(connection: "Connection[Any]", secret: str, *, jurisdiction_id: in
         raise KeyRefused("api_key is not known")
     if not row.is_granted:
         raise KeyRefused("api_key is not good for this jurisdiction")
-    if origin is not None and row.origins and origin not in row.origins:
+    if origin is not None and row.origins and origin.lower() not in row.origins:
         raise KeyRefused(f"api_key is not good for pages of {origin}")
     if row.last_used_at is None or now - row.last_used_at >= _USE_IS_RECORDED_EVERY:
         _USED.run(connection, api_key_id=row.id, now=now)
@@ -100,9 +99,11 @@ def list_keys(connection: "Connection[Any]") -> list[Key]:
 
 def revoke_key(connection: "Connection[Any]", prefix_or_secret: str, *, now: datetime) -> str:
     """Revoke the one good key that begins so; its name.  Raises UnknownKey, also when several do (roll back then)."""
-    rows = _REVOKE.run(connection, prefix=prefix_or_secret[:_PREFIX_CHARACTERS], now=now).fetchall()
+    given = prefix_or_secret.strip()
+    digest = _digest(given) if len(given) > _PREFIX_CHARACTERS else None
+    rows = _REVOKE.run(connection, prefix=given[:_PREFIX_CHARACTERS], digest=digest, now=now).fetchall()
     if len(rows) != 1:
-        raise UnknownKey(prefix_or_secret[:_PREFIX_CHARACTERS])
+        raise UnknownKey(given[:_PREFIX_CHARACTERS])
     return str(rows[0].name)
 
 
@@ -163,7 +164,11 @@ _KEYS = Statement(
 )
 _REVOKE = Statement(
     update(ApiKey)
-    .where(ApiKey.prefix == bindparam("prefix", type_=Text), ApiKey.revoked_at.is_(None))
+    .where(
+        ApiKey.prefix == bindparam("prefix", type_=Text),
+        func.coalesce(bindparam("digest", type_=LargeBinary), ApiKey.digest) == ApiKey.digest,
+        ApiKey.revoked_at.is_(None),
+    )
     .values(revoked_at=bindparam("now", type_=TIMESTAMP(timezone=True)))
     .returning(ApiKey.name)
 )

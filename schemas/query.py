@@ -100,7 +100,9 @@ def read(
     Ids override every other filter.  Without dates the newest 90 days are meant, with one date the 90 days that it
     begins or ends; a change date alone lifts that.  max_span_days 0: spans as long as you like.  Raises Problems.
     """
-    given = {name: [text for text in texts if text.strip()] for name, texts in arguments.items()}
+    given = {name: [text for text in texts if text.strip(" ,")] for name, texts in arguments.items()}
+    if given.get("service_request_id"):
+        given = {name: given[name] for name in ("service_request_id", "page", "page_size") if name in given}
     try:
         found = _SCHEMA.load({name: texts for name, texts in given.items() if texts})
     except ValidationError as error:
@@ -112,19 +114,16 @@ def read(
         except moment.NotAMoment as error:  # beyond the year 9999, or before the year 1, in this zone
             raise Problems([f"{name} {error}"]) from error
 
-    numbers = found.get("service_request_id") or None
+    numbers = found.get("service_request_id")
     updated_from, updated_to = when("updated_after", end=False), when("updated_before", end=True)
     start, end = when("start_date", end=False), when("end_date", end=True)
-    if numbers is not None:
-        start = end = updated_from = updated_to = None
-    else:
-        lifted = start is None and end is None and (updated_from is not None or updated_to is not None)
-        if not lifted:
-            start, end = _span(start, end, now=now, max_span_days=max_span_days)
-    statuses = [] if numbers is not None else found.get("status", [])
+    lifted = numbers is not None or (start is None and end is None and (updated_from or updated_to) is not None)
+    if not lifted:
+        start, end = _span(start, end, now=now, max_span_days=max_span_days)
+    statuses = found.get("status", [])
     return RequestsQuery(
         numbers=numbers,
-        service_codes=None if numbers is not None else found.get("service_code") or None,
+        service_codes=found.get("service_code"),
         status=statuses[0] if len(set(statuses)) == 1 else None,
         requested_from=start,
         requested_to=end,

@@ -2,17 +2,19 @@
 
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import wraps
 from typing import TypeVar
 
-from flask import current_app, request
+from flask import request
 
 from db.driver import driver
-from open311.api.form import Form
+from open311.api.form import Form, read_form
 from open311.config import settings
-from open311.jurisdictions import Cities, City
+from open311.jurisdictions import City, cities
 from open311.keys import check_key
 
 View = TypeVar("View", bound=Callable[..., object])
+R = TypeVar("R")
 
 PUBLIC, WITH_KEY = "public", "api_key"
 
@@ -23,10 +25,20 @@ def public(view: View) -> View:
     return view
 
 
-def with_key(view: View) -> View:
-    """This route asks for an api_key: the view calls `caller_key` before it does anything."""
-    view.access = WITH_KEY  # type: ignore[attr-defined]
-    return view
+def with_key(view: Callable[..., R]) -> Callable[..., R]:
+    """This route takes a form with an api_key: the view is called with form, city and key_id, or not at all.
+
+    Raises BadForm, KeyRefused, and what asked_city raises.
+    """
+
+    @wraps(view)
+    def checked(**arguments: object) -> R:
+        form = read_form(request, settings())
+        city = asked_city(form)
+        return view(form=form, city=city, key_id=_caller_key(form, city), **arguments)
+
+    checked.access = WITH_KEY  # type: ignore[attr-defined]
+    return checked
 
 
 def asked_city(form: Form | None = None) -> City:
@@ -42,7 +54,7 @@ def asked_city(form: Form | None = None) -> City:
     )
 
 
-def caller_key(form: Form, city: City) -> int:
+def _caller_key(form: Form, city: City) -> int:
     """The id of the api_key in the form or query, or of the Authorization header's bearer; raises KeyRefused."""
     bearer = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
     with driver.connection() as connection:
@@ -53,13 +65,6 @@ def caller_key(form: Form, city: City) -> int:
             origin=request.headers.get("Origin"),
             now=datetime.now(UTC),
         )
-
-
-def cities() -> Cities:
-    """The cities of this application."""
-    found = current_app.extensions["open311.cities"]
-    assert isinstance(found, Cities)
-    return found
 
 
 def arguments() -> dict[str, Sequence[str]]:

@@ -1,14 +1,14 @@
 """GET discovery: where the service is, and when its services last changed."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response
+from flask import Blueprint, Response, request
 
-from open311.api.access import asked_city, cities, public, public_url
-from open311.api.cors import allow_every_origin
+from open311.api.access import asked_city, public, public_url
 from open311.api.respond import FORMATS, respond
 from open311.config import settings
-from open311.jurisdictions import City, JurisdictionMissing
+from open311.jurisdictions import City, JurisdictionMissing, cities
 from schemas.discovery import DISCOVERY, SPECIFICATION
 
 FORMATS_SPOKEN = ["text/xml", "application/json"]
@@ -25,12 +25,21 @@ def show_discovery(format: str) -> Response:
     """GET /discovery.{json,xml}.  Spec 4.  200; 404 jurisdiction unknown.  Without a jurisdiction: of all of them."""
     served = cities().all()
     try:
-        about: City | None = asked_city()
+        about = [asked_city()]
     except JurisdictionMissing:
-        about = None
-    changed_at = max([city.changed_at for city in ([about] if about else served)], default=_NOTHING_LOADED)
-    contact = about.contact if about else "; ".join(f"{city.jurisdiction_id}: {city.contact}" for city in served)
-    key_service = about.key_service if about else "; ".join(f"{city.jurisdiction_id}: {city.key_service}" for city in served)
+        about = served
+    # The endpoint serves every city: unless one is named, a change in any moves its changeset.
+    counted = about if any(text.strip() for text in request.args.getlist("jurisdiction_id")) else served
+    changed_at = max([city.changed_at for city in counted], default=_NOTHING_LOADED)
+    contact = _said_by(about, [city.contact for city in about])
+    key_service = _said_by(about, [city.key_service for city in about])
     endpoint = (SPECIFICATION, f"{public_url()}/open311/v2", changed_at, settings().endpoint_type, FORMATS_SPOKEN)
     row = (changed_at, contact or "-", key_service or "-", [endpoint])
-    return allow_every_origin(respond(DISCOVERY, [row], format))
+    return respond(DISCOVERY, [row], format)
+
+
+def _said_by(cities: Sequence[City], texts: Sequence[str]) -> str:
+    """One city's words as they are; those of several with the city before each."""
+    if len(cities) == 1:
+        return texts[0]
+    return "; ".join(f"{city.jurisdiction_id}: {text}" for city, text in zip(cities, texts, strict=True))

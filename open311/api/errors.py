@@ -38,6 +38,8 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 AWAY = (OperationalError, PoolTimeout)
 _AWAY_SECONDS = 10
+# No state: no connection.  Else: shutting down or starting up, too many connections.
+_AWAY_STATES = (None, "57P01", "57P02", "57P03", "53300")
 
 
 def register(app: Flask) -> None:
@@ -76,6 +78,8 @@ def _http(error: HTTPException) -> Response | HTTPException:
 
 
 def _away(error: Exception) -> Response:
+    if getattr(error, "sqlstate", None) not in _AWAY_STATES:
+        return _unforeseen(error)  # the database is there, and said what is wrong
     log.error("the database does not answer", method=request.method, path=request.path, error=str(error))
     text = "the service cannot reach its database; please try again in a moment"
     response = _ours(503, text)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from io import BytesIO
-from typing import Any
+from typing import IO, Any
 from urllib.parse import parse_qsl
 
 from flask import Request
@@ -41,18 +41,13 @@ def read_form(request: Request, settings: Settings) -> Form:
     Raises BadForm: too large, too many fields, not UTF-8, a boundary that does not fit, another media type.
     """
     kind = request.mimetype
-    try:
-        if kind == MULTIPART:
-            pairs, files = _multipart(request, settings)
-        elif kind in (URLENCODED, ""):
-            pairs, files = _urlencoded(request.get_data(cache=False), settings), []
-        else:
-            raise BadForm(f"Content-Type must be {URLENCODED} or {MULTIPART}, got {kind[:100]}")
-    except RequestEntityTooLarge as error:
-        _let_it_finish(request, settings)
-        raise BadForm(
-            f"the body must be at most {settings.max_body_bytes} bytes, with at most {settings.max_form_fields} fields"
-        ) from error
+    if kind not in (MULTIPART, URLENCODED, ""):
+        raise BadForm(f"Content-Type must be {URLENCODED} or {MULTIPART}, got {kind[:100]}")
+    body = _body(request, settings)
+    if kind == MULTIPART:
+        pairs, files = _multipart(request, body, settings)
+    else:
+        pairs, files = _urlencoded(body, settings), []
     pairs += _urlencoded(request.query_string, settings)
     form = Form(files=files)
     for name, text in pairs:
@@ -60,11 +55,27 @@ def read_form(request: Request, settings: Settings) -> Form:
     return form
 
 
-def _let_it_finish(request: Request, settings: Settings) -> None:
-    """Read on for a while and forget it: many clients look for an answer only when all they send was taken."""
-    body, left = request.environ["wsgi.input"], _PATIENCE_BODIES * settings.max_body_bytes
-    while left > 0 and (piece := body.read(min(left, 2**16))):
+def _body(request: Request, settings: Settings) -> bytes:
+    """All of the body; one that ends before its Content-Length is refused, for what it says may be cut short."""
+    source, length, most = request.environ["wsgi.input"], request.content_length, settings.max_body_bytes
+    wanted = most + 1 if length is None else min(length, most + 1)
+    pieces, left = [], wanted
+    while left > 0 and (piece := source.read(min(left, 2**16))):
+        pieces.append(piece)
         left -= len(piece)
+    body = b"".join(pieces)
+    if len(body) > most:
+        _let_it_finish(source, _PATIENCE_BODIES * most)
+        raise BadForm(f"the body must be at most {most} bytes")
+    if length is not None and len(body) < length:
+        raise BadForm(f"the body ended after {len(body)} of {length} bytes")
+    return body
+
+
+def _let_it_finish(source: IO[bytes], most: int) -> None:
+    """Read on for a while and forget it: many clients look for an answer only when all they send was taken."""
+    while most > 0 and (piece := source.read(min(most, 2**16))):
+        most -= len(piece)
 
 
 def _urlencoded(body: bytes, settings: Settings) -> list[tuple[str, str]]:
@@ -88,7 +99,7 @@ def _in_memory(*about: object, **more: object) -> BytesIO:
     return BytesIO()
 
 
-def _multipart(request: Request, settings: Settings) -> tuple[list[tuple[str, str]], list[FileStorage]]:
+def _multipart(request: Request, body: bytes, settings: Settings) -> tuple[list[tuple[str, str]], list[FileStorage]]:
     boundary = request.mimetype_params.get("boundary", "").encode("latin-1", "replace")
     if not boundary:
         raise BadForm("the multipart form names no boundary")
@@ -98,11 +109,15 @@ def _multipart(request: Request, settings: Settings) -> tuple[list[tuple[str, st
         max_form_parts=settings.max_form_fields,
     )
     try:
-        texts, parts = parser.parse(request.stream, boundary, request.content_length)
+        texts, parts = parser.parse(BytesIO(body), boundary, len(body))
+    except RequestEntityTooLarge as error:
+        raise BadForm(f"the form must have at most {settings.max_form_fields} fields") from error
     except ValueError as error:
         raise BadForm(f"the multipart form cannot be read: {error}") from error
     pairs: list[tuple[str, str]] = []
     for name, text in texts.items(multi=True):
+        if not name:
+            continue  # a part without a name says nothing
         try:
             pairs.append((name, text.encode("latin-1").decode("utf-8")))
         except UnicodeDecodeError as error:

@@ -4,7 +4,10 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from open311.cases.search import Key, Row
 
-_MOST = 20_000  # of some 600 bytes each; twice as many are held at the most
+_MOST_BYTES = 16 * 2**20  # some 25,000 requests; twice as much is held at the most
+
+
+_OVERHEAD_BYTES = 300  # a key and its place
 
 
 class Fragments:
@@ -13,8 +16,9 @@ class Fragments:
     The newest part is filled until it is full and is then the older part; what is asked for from that moves to the newest.
     """
 
-    def __init__(self, most: int = _MOST) -> None:
-        self._most = most
+    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+        self._most_bytes = most_bytes
+        self._bytes = 0
         self._newest: dict[Hashable, bytes] = {}
         self._older: dict[Hashable, bytes] = {}
 
@@ -54,6 +58,7 @@ class Fragments:
         return fragment
 
     def _hold(self, key: Hashable, fragment: bytes) -> None:
-        if len(self._newest) >= self._most:
-            self._older, self._newest = self._newest, {}
+        if self._bytes >= self._most_bytes:
+            self._older, self._newest, self._bytes = self._newest, {}, 0
         self._newest[key] = fragment
+        self._bytes += len(fragment) + _OVERHEAD_BYTES

@@ -1,20 +1,21 @@
 """POST requests, GET requests, GET requests/{service_request_id}."""
 
+import hashlib
 from datetime import UTC, datetime
 from urllib.parse import urlencode
 
 from flask import Blueprint, Response, current_app, request
 
 from db.driver import driver
-from open311.api.access import arguments, asked_city, caller_key, public, public_url, with_key
-from open311.api.form import Form, read_form
+from open311.api.access import arguments, asked_city, public, public_url, with_key
+from open311.api.form import Form
 from open311.api.fragments import Fragments
 from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
-from open311.cases import intake
 from open311.cases.photos import PhotoShelf
-from open311.cases.report import read_report
+from open311.cases.posting import read_posted, take_in
 from open311.cases.search import Page, find_request, find_requests, read_requests
 from open311.config import settings
+from open311.jurisdictions import City
 from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
@@ -34,34 +35,27 @@ def add_routes(api: Blueprint) -> None:
 
 
 @with_key
-def create_request(format: str) -> Response:
+def create_request(form: Form, city: City, key_id: int, format: str) -> Response:
     """POST /requests.{json,xml}.  Spec 1.3.  200; 400 with every problem; 403 key; 404 service or jurisdiction unknown."""
-    limits = settings()
-    form = read_form(request, limits)
-    city = asked_city(form)
-    key_id = caller_key(form, city)
+    limits, now = settings(), whole_second(datetime.now(UTC))
     with driver.connection() as connection:
         service = find_service(connection, form.first("service_code"), jurisdiction_id=city.id)
-    report = read_report(form.fields, form.files, service=service, zone=city.zone, limits=limits)
-    now = whole_second(datetime.now(UTC))
+    posted = read_posted(form.fields, form.files, service=service, zone=city.zone, limits=limits)
     with (
         PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
-        decision = intake.route(
+        receipt = take_in(
             connection,
-            jurisdiction_id=city.id,
-            service=service.new,
-            point=report.submission.point,
-            default_department_id=city.default_department_id,
-            at=now,
+            posted,
+            city,
+            shelf,
+            channel="app",
+            now=now,
+            api_key_id=key_id,
+            client_reference=_client_reference(form),
         )
-        report.refuse_if_wrong(decision, city)
-        draft = report.as_draft(decision, shelf, channel="app", api_key_id=key_id, client_reference=_client_reference(form))
-        receipt = intake.receive(connection, draft, jurisdiction_id=city.id, now=now)
-        if not receipt.is_new:
-            shelf.clear()
-    told = (service.notice, report.submission.person.get("account_id"))
+    told = (service.notice, posted.submission.person.get("account_id"))
     if receipt.number is not None:
         return respond(REALTIME_RECEIPT, [(receipt.number, *told)], format)
     if receipt.token is not None:
@@ -109,10 +103,10 @@ def _held_fragments() -> Fragments:
 def _client_reference(form: Form) -> str | None:
     """What makes a repeated POST the same request: an Idempotency-Key, or FixMyStreet's id of the report."""
     key = one_line(request.headers.get("Idempotency-Key", ""))
-    if key:
-        return f"key:{key[:200]}"
     fms_id = one_line(form.first(_FMS_ID))
-    return f"fms:{fms_id[:200]}" if fms_id else None
+    reference = f"key:{key}" if key else f"fms:{fms_id}" if fms_id else None
+    # Of any length, and told apart to the last character.
+    return hashlib.sha256(reference.encode()).hexdigest() if reference else None
 
 
 def _page_headers(asked: query.RequestsQuery, page: Page) -> dict[str, str]:

@@ -103,7 +103,6 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
     is_batch = service.type == "batch"
     values: dict[str, Any] = {
         "jurisdiction_id": jurisdiction_id,
-        "token": new_token() if is_batch else None,
         "service_id": service.id,
         "status": "open",
         "description": draft.description,
@@ -122,10 +121,10 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         "api_key_id": draft.api_key_id,
         "client_reference": draft.client_reference,
     }
-    request_id = number = None
+    request_id = number = token = None
     while request_id is None:
-        number = None if is_batch else new_number()
-        row = _INSERT.run(connection, number=number, **values).fetchone()
+        number, token = (None, new_token()) if is_batch else (new_number(), None)
+        row = _INSERT.run(connection, number=number, token=token, **values).fetchone()
         request_id = row.id if row else None
         if request_id is None and draft.client_reference is not None:
             earlier = _EARLIER.run(
@@ -141,7 +140,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         queue.configure_task("number_request", connection=connection).defer(
             jurisdiction_id=jurisdiction_id, request_id=request_id
         )
-    return _receipt(service.type, number, values["token"])
+    return _receipt(service.type, number, token)
 
 
 def _receipt(service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:

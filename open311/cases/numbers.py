@@ -1,10 +1,13 @@
 """Tracking numbers that survive a telephone, and tokens."""
 
+import re
 import secrets
 
 # 29 signs: no vowels (no words), no I, L, O, U, 1; a prime, so that the check below catches every single slip and
 # every exchange of two signs.
 ALPHABET = "023456789BCDFGHJKMNPQRSTVWXYZ"
+# What numbers and tokens are made of, those of imported requests too.
+SIGNS = re.compile(r"[A-Za-z0-9._-]+")
 _LETTERS = ALPHABET[9:]
 _HEARD_AS = str.maketrans({"O": "0", "-": "", " ": "", ".": ""})
 _SIGNS = 9
@@ -32,6 +35,11 @@ def as_written(text: str) -> str | None:
     if len(signs) != _SIGNS or not set(signs) <= set(ALPHABET) or _check_sign(signs[:-1]) != signs[-1]:
         return None
     return "-".join(signs[start : start + _GROUP] for start in range(0, _SIGNS, _GROUP))
+
+
+def spellings(text: str) -> list[str]:
+    """What a text may mean as a number: itself, when it can be one at all, and the tracking number as a person wrote it."""
+    return [each for each in (text, as_written(text)) if each and SIGNS.fullmatch(each)]
 
 
 def _check_sign(body: str) -> str:

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import ValidationError
 
 from geo.point import NotAPlace, Point, degrees
-from open311.cases.search import NUMBER
+from open311.cases.numbers import SIGNS
 from open311.city.lines import BadFile, Lines
 from schemas import moment
 from schemas.city import MappingSchema
@@ -97,7 +97,7 @@ class ExportMapping:
         if _BEYOND in row:
             raise BadRow("has more fields than the header (quote what holds a comma)")
         number = self._text(row, "service_request_id")
-        if NUMBER.fullmatch(number) is None:
+        if SIGNS.fullmatch(number) is None:
             raise BadRow(f"{self.columns['service_request_id']} must be letters, digits, dots, - and _, got {number!r}")
         service = self._mapped(row, "service")
         if not service:

@@ -1,6 +1,5 @@
 """Which requests there are: the lists, one request, a token."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
 from geo.queries import latitude, longitude
-from open311.cases.numbers import as_written
+from open311.cases.numbers import SIGNS, spellings
 from open311.models import Jurisdiction, Service, ServiceRequest
 from routing.models import Department
 from schemas.query import RequestsQuery
@@ -44,7 +43,7 @@ class Page:
 def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int) -> Page:
     """The page of public requests that a query asks for."""
     filters: dict[str, Any] = {
-        "numbers": query.numbers,
+        "numbers": query.numbers and [each for number in query.numbers for each in spellings(number)],
         "service_codes": query.service_codes,
         "status": query.status,
         "requested_from": query.requested_from,
@@ -73,8 +72,7 @@ def read_requests(
 
 def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id: int, public_url: str) -> Row:
     """One public request by its number, as a client has it or as a person wrote it; raises UnknownRequest."""
-    spellings = [each for each in (number, as_written(number)) if each and NUMBER.fullmatch(each)]
-    rows = _SHOW.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings).fetchall()
+    rows = _SHOW.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings(number)).fetchall()
     if not rows:
         raise UnknownRequest(number)
     return next((row for row in rows if row[0] == number), rows[0])
@@ -83,15 +81,13 @@ def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id:
 def find_token(connection: "Connection[Any]", token: str, *, jurisdiction_id: int) -> Row:
     """(number or None, token): a token without a number is pending; raises UnknownToken."""
     row = None
-    if NUMBER.fullmatch(token):
+    if SIGNS.fullmatch(token):
         row = _TOKEN.run(connection, jurisdiction_id=jurisdiction_id, token=token).fetchone()
     if row is None:
         raise UnknownToken(token)
     return (row.number, row.token)
 
 
-# What numbers and tokens are made of, those of imported requests too.
-NUMBER = re.compile(r"[A-Za-z0-9._-]+")
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 

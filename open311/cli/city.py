@@ -1,5 +1,6 @@
 """open311 city load."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -7,14 +8,13 @@ import click
 
 from db import db
 from db.driver import driver
-from open311.api.access import cities
 from open311.cases.importing import Imported, Importer, weeks_to_now
 from open311.cases.recorded import ExportMapping
 from open311.city.folder import CityFolder, read_folder
 from open311.city.lines import BadFile
 from open311.city.load import Loaded, load_folder, note_moved_dates
 from open311.cli.edge import progress, with_app
-from open311.jurisdictions import read_cities
+from open311.jurisdictions import cities, read_cities
 from schemas.moment import whole_second
 
 
@@ -46,20 +46,33 @@ def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
 
 def load_city(directory: Path, *, dates_to_now: bool = False, without_requests: bool = False) -> tuple[Loaded, Imported | None]:
     """Load a folder in one transaction; raises BadFile and keeps nothing when anything is wrong with it."""
-    folder = read_folder(directory)
+    (outcome,) = load_cities([directory], dates_to_now=dates_to_now, without_requests=without_requests)
+    return outcome
+
+
+def load_cities(
+    directories: Sequence[Path], *, dates_to_now: bool = False, without_requests: bool = False
+) -> list[tuple[Loaded, Imported | None]]:
+    """Load several folders in one transaction: all of them or, when anything is wrong with one (BadFile), none."""
+    folders = [read_folder(directory) for directory in directories]
     now = whole_second(datetime.now(UTC))
     session = db.session
     try:
-        loaded = load_folder(session(), folder, now=now)
-        imported = None
-        if folder.requests is not None and not without_requests:
-            imported = _import_requests(folder, loaded.jurisdiction_id, now=now, dates_to_now=dates_to_now)
+        outcomes = [_put(each, now=now, dates_to_now=dates_to_now, without_requests=without_requests) for each in folders]
         session.commit()
     except BaseException:
         session.rollback()
         raise
     cities().forget()
-    return loaded, imported
+    return outcomes
+
+
+def _put(folder: CityFolder, *, now: datetime, dates_to_now: bool, without_requests: bool) -> tuple[Loaded, Imported | None]:
+    """Put a folder into the session's transaction, which the caller ends."""
+    loaded = load_folder(db.session(), folder, now=now)
+    if folder.requests is None or without_requests:
+        return loaded, None
+    return loaded, _import_requests(folder, loaded.jurisdiction_id, now=now, dates_to_now=dates_to_now)
 
 
 def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_to_now: bool) -> Imported:

@@ -7,8 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 from db.driver import driver
-from open311.api.access import cities
 from open311.cli.edge import with_app
+from open311.jurisdictions import cities
 from open311.keys import create_key, list_keys, revoke_key
 from schemas.moment import whole_second, write
 

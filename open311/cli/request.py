@@ -6,11 +6,11 @@ from pathlib import Path
 import click
 
 from db.driver import driver
-from open311.api.access import cities
 from open311.cases.importing import Importer
 from open311.cases.recorded import ExportMapping
 from open311.cli.city import summary
 from open311.cli.edge import Refused, jurisdiction_option, progress, shortened, with_app
+from open311.jurisdictions import cities
 from schemas.moment import whole_second
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)

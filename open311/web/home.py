@@ -2,7 +2,8 @@
 
 from flask import Flask, render_template
 
-from open311.api.access import cities, public, public_url
+from open311.api.access import public, public_url
+from open311.jurisdictions import cities
 
 
 def add_routes(app: Flask) -> None:

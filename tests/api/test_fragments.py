@@ -66,8 +66,8 @@ def test_both_formats_and_hosts_are_held_apart(client: FlaskClient, make: Factor
     assert "<media_url>http://one.example/media/x/y.jpg</media_url>" in xml
 
 
-def test_no_more_than_twice_the_number_asked_for_is_held_and_every_answer_is_right() -> None:
-    fragments, read = Fragments(most=3), []
+def test_no_more_than_twice_the_bytes_asked_for_are_held_and_every_answer_is_right() -> None:
+    fragments, read = Fragments(most_bytes=900), []
 
     def of(ids: list[int]) -> list[bytes]:
         def rows(missing: list[int]) -> dict:

@@ -1,0 +1,115 @@
+"""What someone posts, read whole, and taken in when it is good; else everything that is wrong with it is told."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Protocol
+from zoneinfo import ZoneInfo
+
+from psycopg import Connection
+
+from open311.cases import intake
+from open311.cases.intake import Draft, NewMedia, Receipt
+from open311.cases.photos import BadPhoto, Photo, PhotoShelf, read_photo
+from open311.config import Settings
+from open311.jurisdictions import City
+from open311.services import AskedService
+from schemas import submission
+from schemas.definition import Answers, check
+from schemas.problems import Problems
+
+
+class UploadedFile(Protocol):
+    """A file of a form."""
+
+    filename: str | None
+
+    def read(self) -> bytes:
+        """All of it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Posted:
+    """A form for a service; `problems` is empty when it is good as far as can be told without the map."""
+
+    service: AskedService
+    submission: submission.Submission
+    answers: Answers
+    photos: Sequence[Photo]
+    problems: Sequence[str]
+
+
+def take_in(
+    connection: "Connection[Any]",
+    posted: Posted,
+    city: City,
+    shelf: PhotoShelf,
+    *,
+    channel: str,
+    now: datetime,
+    api_key_id: int | None = None,
+    client_reference: str | None = None,
+) -> Receipt:
+    """Route what was posted and receive it as a request, its photos on the shelf.
+
+    Addresses of photos count only where no file came.  Raises Problems with every problem, those of the place included.
+    """
+    sent = posted.submission
+    decision = intake.route(
+        connection,
+        jurisdiction_id=city.id,
+        service=posted.service.new,
+        point=sent.point,
+        default_department_id=city.default_department_id,
+        at=now,
+    )
+    problems = list(posted.problems)
+    if sent.point is not None and city.outline_layer_id not in decision.layer_ids:
+        problems.append(f"lat {sent.point.lat}, long {sent.point.long} is outside the area served, {city.name}")
+    if problems:
+        raise Problems(problems)
+    media = [shelf.put(photo) for photo in posted.photos] or [NewMedia(path=url) for url in sent.media_urls]
+    draft = Draft(
+        service=posted.service.new,
+        decision=decision,
+        point=sent.point,
+        address=sent.address,
+        address_id=sent.address_id,
+        description=sent.description,
+        answers=posted.answers,
+        person=sent.person,
+        media=media,
+        channel=channel,
+        api_key_id=api_key_id,
+        client_reference=client_reference,
+    )
+    receipt = intake.receive(connection, draft, jurisdiction_id=city.id, now=now)
+    if not receipt.is_new:
+        shelf.clear()
+    return receipt
+
+
+def read_posted(
+    fields: Mapping[str, Sequence[str]],
+    files: Sequence[UploadedFile],
+    *,
+    service: AskedService,
+    zone: ZoneInfo,
+    limits: Settings,
+) -> Posted:
+    """What was posted in a form (field name: values as sent) with its files."""
+    sent, problems = submission.read(fields)
+    if service.needs_location and not sent.has_place and not sent.tried_a_place:
+        problems.append("a location is required: lat and long, address_string or address_id")
+    answers, wrong = check(service.questions, sent.submitted, zone)
+    problems += wrong
+    if len(files) > limits.max_photos:
+        problems.append(f"at most {limits.max_photos} photos may be sent, got {len(files)}")
+        files = ()
+    photos = []
+    for file in files:
+        try:
+            photos.append(read_photo(file.filename or "", file.read(), max_pixels=limits.max_photo_pixels))
+        except BadPhoto as error:
+            problems.append(str(error))
+    return Posted(service=service, submission=sent, answers=answers, photos=photos, problems=problems)

@@ -1,0 +1,96 @@
+"""What a first start puts into a database, and what it leaves alone."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from flask import Flask
+from psycopg.rows import namedtuple_row
+from sqlalchemy.orm import close_all_sessions
+
+from db import db
+from db.cluster import Cluster
+from db.driver import driver
+from open311 import app as application
+from open311.city.lines import BadFile
+from open311.cli import demo
+from tests.small_city import SmallCity
+
+Look = Callable[[str], list[Any]]
+
+
+@pytest.fixture
+def empty_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
+    """A database for this test alone, with nothing in it."""
+    name = f"demo_{worker_id}"
+    cluster.create_database(name)
+    yield cluster.url(name)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def look(empty_url: str) -> Look:
+    """The rows of a query on the test's own database."""
+
+    def look(query: str) -> list[Any]:
+        with psycopg.connect(empty_url, row_factory=namedtuple_row) as connection:
+            return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+    return look
+
+
+@pytest.fixture
+def var(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The var folder of a start: without past requests, which take a minute."""
+    monkeypatch.setenv("OPEN311_VAR", str(tmp_path / "var"))
+    monkeypatch.setenv("OPEN311_DEMO_REQUESTS", "0")
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def prepare(empty_url: str, var: Path, monkeypatch: pytest.MonkeyPatch, session_app: Flask) -> Iterator[Callable[[], Any]]:
+    """Prepares the test's database as a start does; the session's application gets its driver back."""
+    made: list[Flask] = []
+
+    def create_app(*arguments: Any) -> Flask:
+        made.append(application.create_app(*arguments))
+        return made[-1]
+
+    monkeypatch.setattr(demo, "create_app", create_app)
+
+    def prepare() -> Any:
+        try:
+            return demo.prepare(empty_url, lambda _text: None)
+        finally:
+            while made:
+                with made.pop().app_context():
+                    db.session.remove()
+                    db.engine.dispose()
+            driver.close()
+
+    yield prepare
+    close_all_sessions()
+    settings = session_app.config["OPEN311"]
+    driver.configure(settings.libpq_url, settings.pool_size)
+
+
+def test_both_demo_cities_are_loaded(prepare: Callable[[], Any], look: Look):
+    prepare()
+
+    assert [row.slug for row in look("select slug from jurisdiction order by 1")] == ["boston.gov", "seattle.gov"]
+
+
+def test_when_the_second_city_fails_the_first_is_not_kept(
+    prepare: Callable[[], Any], look: Look, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    first, second = SmallCity(tmp_path / "first"), SmallCity(tmp_path / "second")
+    # Another city with the same host: known only when the first is in the database.
+    second.change("jurisdiction.yml", "jurisdiction_id: small.gov", "jurisdiction_id: other.gov")
+    monkeypatch.setattr(demo, "DEMO_CITIES", (str(first.path), str(second.path)))
+
+    with pytest.raises(BadFile, match="has one of these already"):
+        prepare()
+
+    assert look("select slug from jurisdiction") == []
