@@ -5,16 +5,16 @@ import secrets
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
+from threading import Lock
 
 from PIL import Image, ImageOps, UnidentifiedImageError
 
 from open311.cases.intake import NewMedia
 
 _READ = ("JPEG", "PNG", "GIF", "WEBP")
-# How each is written: JPEG stays JPEG (MPO is one with a second picture inside, as some telephones write it); the
-# others may hold drawings with transparency.
 _JPEG, _PNG = ("JPEG", "jpg", "image/jpeg"), ("PNG", "png", "image/png")
-_WRITTEN = {"JPEG": _JPEG, "MPO": _JPEG, "PNG": _PNG, "GIF": _PNG, "WEBP": _PNG}
+# A photo of 40 million pixels takes some 400 MB while it is re-encoded; many at once would take the machine.
+_ONE_AT_A_TIME = Lock()
 
 MEDIA_PREFIX = "/media"
 
@@ -38,28 +38,33 @@ def read_photo(name: str, content: bytes, *, max_pixels: int) -> Photo:
     """The photo in an uploaded file, re-encoded; raises BadPhoto."""
     shown = name[:100] or "a file without a name"
     try:
-        with Image.open(BytesIO(content), formats=_READ) as image:
+        with _ONE_AT_A_TIME, Image.open(BytesIO(content), formats=_READ) as image:
             if image.width * image.height > max_pixels:
                 raise BadPhoto(f"{shown} must have at most {max_pixels} pixels, got {image.width} x {image.height}")
-            written_as, extension, content_type = _WRITTEN[image.format or "PNG"]
-            upright = ImageOps.exif_transpose(image)
-            upright = upright.convert("RGB" if written_as == "JPEG" else "RGBA")
+            return _kept(image)
     except BadPhoto:
         raise
     except UnidentifiedImageError as error:
         raise BadPhoto(f"{shown} is not a photo we can read: send JPEG, PNG, GIF or WebP") from error
     except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
         raise BadPhoto(f"{shown} is damaged: {error}") from error
-    kept = Image.new(upright.mode, upright.size)
-    kept.paste(upright)  # pixels only: nothing that hung on the old image comes along
+
+
+def _kept(image: Image.Image) -> Photo:
+    written_as, extension, content_type = _JPEG
+    if image.format == "PNG" or (image.format in ("GIF", "WEBP") and image.has_transparency_data):
+        written_as, extension, content_type = _PNG  # may be a drawing, or see-through, which JPEG cannot hold
+    upright = ImageOps.exif_transpose(image).convert("RGB" if written_as == "JPEG" else "RGBA")
+    bare = Image.new(upright.mode, upright.size)
+    bare.paste(upright)  # pixels only: nothing that hung on the old image comes along
     out = BytesIO()
-    kept.save(out, written_as, quality=85, optimize=True)
+    bare.save(out, written_as, quality=85)
     return Photo(
         content=out.getvalue(),
         extension=extension,
         content_type=content_type,
-        width_pixels=kept.width,
-        height_pixels=kept.height,
+        width_pixels=bare.width,
+        height_pixels=bare.height,
     )
 
 
@@ -82,12 +87,18 @@ class PhotoShelf:
         """The photo, on disk before this returns."""
         name = f"{secrets.token_hex(16)}.{photo.extension}"
         path = self._folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._written.append(path)
-        with path.open("xb") as file:
+        # The answer promises that the photo is kept: its bytes, and its name in the folder.
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
             file.write(photo.content)
             file.flush()
-            os.fsync(file.fileno())  # the answer promises that the photo is kept
+            os.fsync(file.fileno())
+        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
         return NewMedia(
             path=f"{self._prefix}/{name}",
             content_type=photo.content_type,

@@ -161,7 +161,7 @@ def test_several_addresses_are_kept_and_the_first_is_shown(api: Api, connection:
 @pytest.mark.statement(39)
 @pytest.mark.parametrize(
     ("kind", "content_type"),
-    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/png"), ("WEBP", "image/png")],
+    [("PNG", "image/png"), ("JPEG", "image/jpeg"), ("GIF", "image/jpeg"), ("WEBP", "image/jpeg")],
 )
 def test_what_cameras_and_browsers_write_is_taken(api: Api, client: FlaskClient, kind: str, content_type: str) -> None:
     number = api.post({**STREET, "media": upload(picture(kind), "misleading.txt")}).row["service_request_id"]

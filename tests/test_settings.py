@@ -1,0 +1,33 @@
+"""Settings: read once, refused when they cannot be used, and all of them documented."""
+
+from dataclasses import fields
+
+import pytest
+
+from open311.config import CHECKOUT, BadSetting, Settings
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        pytest.param("OPEN311_POOL_SIZE", "0", "OPEN311_POOL_SIZE must be at least 1, got 0", id="no-connections"),
+        pytest.param("OPEN311_MAX_PAGE_ROWS", "0", "OPEN311_MAX_PAGE_ROWS must be at least 1, got 0", id="empty-pages"),
+        pytest.param("OPEN311_POOL_SIZE", "many", "must be a whole number, got 'many'", id="no-number"),
+        pytest.param("OPEN311_ENDPOINT_TYPE", "beta", "must be production or test, got 'beta'", id="no-such-type"),
+    ],
+)
+def test_a_setting_that_cannot_be_used_is_named(name: str, text: str, message: str) -> None:
+    with pytest.raises(BadSetting, match=message):
+        Settings.from_environment({name: text})
+
+
+def test_no_limit_is_a_limit_of_nought_days() -> None:
+    assert Settings.from_environment({"OPEN311_MAX_SPAN_DAYS": "0"}).max_span_days == 0
+
+
+def test_the_table_of_settings_says_what_is_so() -> None:
+    lines = (CHECKOUT / "docs" / "settings.md").read_text().splitlines()
+
+    for each in fields(Settings):
+        default = f"`{each.default}`" if each.default != "" else ""
+        assert f"| `{each.metadata['name']}` | {default} | {each.metadata['about']} |" in lines
