@@ -25,7 +25,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     db.init_app(app)
     driver.configure(settings.libpq_url, settings.pool_size)
     app.extensions["open311.cities"] = Cities(settings.cities_max_age_seconds)
-    app.extensions["open311.fragments"] = Fragments()
+    app.extensions["open311.fragments"] = Fragments(settings.fragment_bytes)
     api.register(app)
     web.register(app)
     app.wsgi_app = ClientShim(app.wsgi_app)  # type: ignore[method-assign]

@@ -23,7 +23,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
     return field(default=default, metadata={"name": name, "about": about})
 
 
-_MAY_BE_ZERO = ("max_span_days", "cities_max_age_seconds")
+_MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,6 +50,11 @@ class Settings:
     max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
     max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
     max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
+    fragment_bytes: int = _setting(
+        "OPEN311_FRAGMENT_BYTES",
+        16 * 2**20,
+        "bytes of rendered requests a process holds for lists (twice that at most); 0: none",
+    )
     cities_max_age_seconds: int = _setting(
         "OPEN311_CITIES_MAX_AGE_SECONDS", 2, "how long a process may hold on to a city's own row, in seconds"
     )

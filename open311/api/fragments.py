@@ -4,8 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from open311.cases.search import Key, Row
 
-_MOST_BYTES = 16 * 2**20  # some 25,000 requests; twice as much is held at the most
-
 
 _OVERHEAD_BYTES = 300  # a key and its place
 
@@ -16,7 +14,7 @@ class Fragments:
     The newest part is filled until it is full and is then the older part; what is asked for from that moves to the newest.
     """
 
-    def __init__(self, most_bytes: int = _MOST_BYTES) -> None:
+    def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
         self._bytes = 0
         self._newest: dict[Hashable, bytes] = {}
@@ -58,6 +56,8 @@ class Fragments:
         return fragment
 
     def _hold(self, key: Hashable, fragment: bytes) -> None:
+        if not self._most_bytes:
+            return
         if self._bytes >= self._most_bytes:
             self._older, self._newest, self._bytes = self._newest, {}, 0
         self._newest[key] = fragment

@@ -22,6 +22,7 @@ from schemas.moment import whole_second
 from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS
 from schemas.text import one_line
 
+_MAX_LINKED_QUERY_BYTES = 2000
 # The report's number in FixMyStreet: posted again with the same key, it is the same request.
 _FMS_ID = "attribute[fixmystreet_id]"
 
@@ -117,7 +118,8 @@ def _page_headers(asked: query.RequestsQuery, page: Page) -> dict[str, str]:
     if page.has_more:
         links.append((asked.page + 1, "next"))
     headers = {"X-Page-Size": str(asked.page_rows)}
-    if links:
+    # Many clients refuse a longer header line; a list of so many numbers needs no second page.
+    if links and len(request.query_string) <= _MAX_LINKED_QUERY_BYTES:
         headers["Link"] = ", ".join(f'<{_page_url(number, asked.page_rows)}>; rel="{name}"' for number, name in links)
     return headers
 

@@ -94,3 +94,15 @@ def test_a_list_reads_numbers_as_people_write_them(client: FlaskClient, make: Fa
     )
 
     assert [row["service_request_id"] for row in listed.json] == [number]
+
+
+def test_a_link_too_long_to_be_read_is_not_sent(client: FlaskClient, make: Factory) -> None:
+    for number in ("A-1", "A-2"):
+        make.request(number, jurisdiction_id="seattle.gov", service_code="dead-animal")
+    numbers = ",".join(["A-1", "A-2", *(f"NONE-{each:06}" for each in range(1000))])
+    asked = {"jurisdiction_id": "seattle.gov", "service_request_id": numbers, "page_size": "1"}
+
+    listed = client.get("/open311/v2/requests.json", query_string=asked)
+
+    assert (listed.status_code, len(listed.json)) == (200, 1)
+    assert "Link" not in listed.headers

@@ -86,7 +86,7 @@ def test_no_more_than_twice_the_bytes_asked_for_are_held_and_every_answer_is_rig
 
 
 def test_a_request_that_is_gone_between_finding_and_reading_is_left_out() -> None:
-    found = Fragments().of(
+    found = Fragments(1000).of(
         [(1, "v", 0), (2, "v", 0)], "json", read=lambda ids: {(2, "w", 0): (2,)}, render=lambda rows: [b"two"]
     )
 
