@@ -233,6 +233,12 @@ def test_a_taken_port_is_refused_before_anything_is_started(start: Start, var: P
         ("HOST", "no.such.host.invalid", "HOST must be an address or a name of this machine"),
         ("OPEN311_DEMO_REQUESTS", "few", "OPEN311_DEMO_REQUESTS must be 0 or 1, got 'few'"),
         ("OPEN311_ENDPOINT_TYPE", "demo", "OPEN311_ENDPOINT_TYPE must be production or test, got 'demo'"),
+        ("DATABASE_URL", "mysql://root@127.0.0.1/city", "DATABASE_URL must begin with postgresql://, got mysql://"),
+        ("DATABASE_URL", "our database", "DATABASE_URL must begin with postgresql://"),
+        ("DATABASE_URL", "postgresql://u@h:port/d", "DATABASE_URL must be like postgresql://user:password@host:5432/name"),
+        ("DATABASE_URL", "postgresql://u@127.0.0.1:1/d", "the database that DATABASE_URL names can't be had: connection"),
+        ("DATABASE_URL", "postgres://u@127.0.0.1:1/d", "the database that DATABASE_URL names can't be had: connection"),
+        ("DATABASE_URL", "postgresql://127.0.0.1/d?colour=red", "the database that DATABASE_URL names can't be had: "),
     ],
 )
 def test_a_bad_setting_is_named(start: Start, var: Path, port: int, name: str, value: str, expected: str) -> None:
@@ -240,8 +246,25 @@ def test_a_bad_setting_is_named(start: Start, var: Path, port: int, name: str, v
 
     assert server.wait_until_ended() == 1
     assert expected in server.output
+    assert server.output.count("Error: ") == 1
     assert "Traceback" not in server.output
     assert _cluster_of(var).is_running() is False
+
+
+@pytest.mark.parametrize("scheme", ["postgres", "postgresql+psycopg"])
+def test_a_database_of_ones_own_may_be_named_as_in_every_command(
+    start: Start, server: Server, var: Path, tmp_path: Path, scheme: str
+) -> None:
+    # The first server's database; the second one has a var folder of its own.
+    url = _cluster_of(var).url("dispatch311").replace("postgresql", scheme, 1)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        other: int = probe.getsockname()[1]
+
+    second = start(tmp_path, other, DATABASE_URL=url)
+
+    second.wait_until_ready()
+    assert second.get("/readyz") == 200
 
 
 def test_after_its_supervisor_is_killed_it_starts_again(start: Start, server: Server, var: Path, port: int) -> None:

@@ -22,17 +22,20 @@ from types import FrameType
 from typing import IO
 
 import click
+from psycopg import OperationalError, ProgrammingError, connect
 
-from db.cluster import DATABASE, ClusterError, demo_cluster, var_directory
+from db.cluster import DATABASE, demo_cluster, var_directory
 from open311.cli.demo import prepare
-from open311.config import CHECKOUT, BadSetting
+from open311.cli.edge import CONNECT_TIMEOUT_SECONDS, readable_errors
+from open311.config import CHECKOUT, Settings
 
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8311
 DEFAULT_JURISDICTION = "boston.gov"
 
 WEB_PROCESSES = 2
-WEB_THREADS = 8
+# Far more than work at once: a client that sends its body slowly holds a thread all the while.
+WEB_THREADS = 32
 
 # In the environment of every process we start: what a killed run left behind is known by it.
 MARKER = "OPEN311_SERVER"
@@ -213,12 +216,10 @@ def serve() -> None:
     address = Address.from_environment(os.environ)
     var = var_directory(CHECKOUT)
     try:
-        with _stop_signals_raise():
+        with readable_errors(), _stop_signals_raise():
             _serve(address, var)
     except StopRequested:
         say("stopped")
-    except (ClusterError, BadSetting) as error:
-        raise GivenUp(str(error)) from error
 
 
 def _serve(address: Address, var: Path) -> None:
@@ -352,9 +353,9 @@ def _database(note: Note) -> Iterator[str]:
 
     The private cluster is stopped in the end when it was started here, or by a run that was killed.
     """
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        yield given
+    settings = Settings.from_environment()
+    if settings.database_url:
+        yield _answering(settings.libpq_url)
         return
     cluster = demo_cluster(CHECKOUT)
     if not cluster.directory.exists():
@@ -372,6 +373,16 @@ def _database(note: Note) -> Iterator[str]:
         if is_ours:
             cluster.stop()
             note.write(owns_cluster=False)
+
+
+def _answering(url: str) -> str:
+    """The URL of a database that answers.  Raises GivenUp when it does not."""
+    try:
+        connect(url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
+    except (OperationalError, ProgrammingError) as error:
+        reason = str(error).splitlines()[0]
+        raise GivenUp(f"the database that DATABASE_URL names can't be had: {reason}") from error
+    return url
 
 
 def _end_leftovers(mark: str) -> None:
