@@ -1,6 +1,7 @@
 """GeoJSON to boundaries: read, checked, repaired where it can be."""
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import isnan
@@ -20,6 +21,9 @@ from shapely import (
 )
 from shapely.errors import ShapelyError
 from shapely.geometry import shape
+
+# What no database text or XML can hold.
+_NOT_PRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 
 class BadBoundaries(ValueError):
@@ -44,17 +48,24 @@ def read_geojson(path: Path, *, code_property: str = "code", name_property: str 
     """The boundaries of a GeoJSON FeatureCollection in longitude and latitude, in the file's order.
 
     A polygon that crosses itself is repaired so that it covers what it drew.  Raises BadBoundaries with every problem:
-    not GeoJSON, a feature without code or polygon, a code twice, coordinates that are no degrees.
+    not GeoJSON, a feature without code or polygon, a code twice, a character that cannot be printed, coordinates that are
+    no degrees.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
         raise BadBoundaries([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
+    except OSError as error:
+        raise BadBoundaries([f"{path}:1: cannot be read: {error.strerror}"]) from error
     try:
         collection = json.loads(text)
     except json.JSONDecodeError as error:
         raise BadBoundaries([f"{path}:{error.lineno}: not JSON: {error.msg}"]) from error
+    except RecursionError:
+        raise BadBoundaries([f"{path}:1: is nested too deeply"]) from None
+    except ValueError as error:  # a number of thousands of digits
+        raise BadBoundaries([f"{path}:1: not JSON: {error}"]) from error
     features = collection.get("features") if isinstance(collection, dict) else None
     if not isinstance(features, list) or not features:
         raise BadBoundaries([f"{path}:1: must be a GeoJSON FeatureCollection with at least one feature"])
@@ -85,13 +96,19 @@ def _boundary(feature: Any, code_property: str, name_property: str) -> NewBounda
     if code is None or not str(code).strip():
         raise ValueError(f"has no property {code_property!r}")
     name = feature["properties"].get(name_property)
+    for property, text in ((code_property, code), (name_property, name)):
+        found = _NOT_PRINTABLE.search(str(text))
+        if found:
+            raise ValueError(f"{property} must not hold the character U+{ord(found[0]):04X}, which cannot be printed")
     geometry = feature.get("geometry")
     if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon", "GeometryCollection"):
         raise ValueError("must have a Polygon or MultiPolygon")
     try:
         with catch_warnings(action="ignore", category=RuntimeWarning):  # NumPy's of a NaN: it is refused below
             drawn = _polygons(force_2d(shape(geometry)))
-    except (ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
+    except RecursionError:
+        raise ValueError("has a geometry that is nested too deeply") from None
+    except (OverflowError, ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
         raise ValueError(f"has a geometry that cannot be read: {error}") from error
     if drawn.is_empty:
         raise ValueError("has an empty geometry")
@@ -137,4 +154,7 @@ def _lines_of_features(text: str) -> dict[int, int]:
         if start >= len(text) or text[start] == "]":
             return lines
         lines[len(lines)] = text.count("\n", 0, start) + 1
-        _, start = decoder.raw_decode(text, start)
+        try:
+            _, start = decoder.raw_decode(text, start)
+        except ValueError:  # another "features" than the collection's
+            return lines

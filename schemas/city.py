@@ -6,13 +6,26 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
+from schemas.text import NOT_PRINTABLE
+
 URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 SERVICE_TYPES = ("realtime", "batch", "blackbox")
 DATATYPES = ("string", "number", "datetime", "text", "singlevaluelist", "multivaluelist")
 LISTS = ("singlevaluelist", "multivaluelist")
 
 
-class Words(fields.String):
+class Printable(fields.String):
+    """Text that can be kept, and written as XML and JSON."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
+        found = NOT_PRINTABLE.search(text)
+        if found:
+            raise ValidationError(f"must not hold the character U+{ord(found[0]):04X}, which cannot be printed")
+        return text
+
+
+class Words(Printable):
     """Text that says something."""
 
     default_error_messages = {
@@ -22,7 +35,7 @@ class Words(fields.String):
     }
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
-        text = str(super()._deserialize(value, attr, data, **kwargs)).strip()
+        text = super()._deserialize(value, attr, data, **kwargs)
         if not text:
             raise ValidationError("must not be empty")
         return text
@@ -144,13 +157,13 @@ class RuleSchema(Schema):
     """A line of rules.csv; what is blank means any service, or everywhere."""
 
     code = Words(required=True)
-    service_code = fields.String(load_default="")
-    group = fields.String(load_default="")
-    layer = fields.String(load_default="")
-    boundary = fields.String(load_default="")
+    service_code = Printable(load_default="")
+    group = Printable(load_default="")
+    layer = Printable(load_default="")
+    boundary = Printable(load_default="")
     department = Words(required=True)
     priority = fields.Integer(load_default=100, validate=validate.Range(min=-1_000_000, max=1_000_000))
-    note = fields.String(load_default="")
+    note = Printable(load_default="")
 
 
 class LocatedSchema(Schema):

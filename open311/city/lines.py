@@ -35,13 +35,17 @@ class Lines:
         self.path = path
         self._lines: dict[Path_, int] = {(): 1}
         try:
-            root = yaml.compose(read_text(path), Loader=yaml.SafeLoader)
+            text = read_text(path)
+            root = yaml.compose(text, Loader=yaml.SafeLoader)
             self.data: Any = None if root is None else self._value(root, ())
         except RecursionError:
-            raise BadFile([f"{path}:1: must not hold a part within itself"]) from None
+            raise BadFile([f"{path}:1: must not hold a part within itself, nor parts nested so deeply"]) from None
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             raise BadFile([f"{path}:{line}: not YAML: {error.problem or error.context}"]) from error
+        except yaml.reader.ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            raise BadFile([f"{path}:{line}: must not hold the character U+{error.character:04X}"]) from error
         except yaml.YAMLError as error:
             raise BadFile([f"{path}:1: not YAML: {error}"]) from error
 

@@ -10,7 +10,7 @@ from db import db
 from geo.importing import BadBoundaries
 from open311.city.lines import BadFile
 from open311.cli.city import load_city
-from open311.models import Jurisdiction, ServiceRequest
+from open311.models import Jurisdiction, Service, ServiceRequest
 from tests.small_city import SmallCity
 
 pytestmark = pytest.mark.usefixtures("app")
@@ -277,6 +277,58 @@ def test_every_fault_of_every_file_is_told_at_once(folder: SmallCity):
         "services.yml",
     ]
     assert len(found) == 8  # the name of jurisdiction.yml is both unknown and missing
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "told"),
+    [
+        pytest.param("services.yml", "A hole in the road", r'"A \0 hole"', "services.yml:3: description: ", id="service"),
+        pytest.param("services.yml", "[road, hole]", r'[road, "\uD800"]', "services.yml:5: keywords: ", id="keyword"),
+        pytest.param("services.yml", "name: Deep", r'name: "\uFFFE"', "services.yml:13: attributes.values.name: ", id="choice"),
+        pytest.param("departments.yml", "name: Parks", r'name: "Par\eks"', "departments.yml:8: name: ", id="department"),
+        pytest.param(
+            "jurisdiction.yml", "contact: Call the town hall", r'contact: "\uD800."', "jurisdiction.yml:5: contact: ", id="city"
+        ),
+        pytest.param("rules.csv", "by the east yard", "by\x00yard", "rules.csv:3: note: ", id="note-of-a-rule"),
+        pytest.param("rules.csv", "tree,,Parks", "tree,,Par\x07ks", "rules.csv:4: group: ", id="group-of-a-rule"),
+        pytest.param("rules.csv", "tree,,Parks", "tr\x00ee,,Parks", "rules.csv:4: code: ", id="code-of-a-rule"),
+    ],
+)
+def test_a_character_that_cannot_be_printed_is_told(folder: SmallCity, name: str, old: str, new: str, told: str):
+    folder.change(name, old, new)
+
+    (found,) = problems(folder)
+
+    assert found.startswith(f"{told}must not hold the character U+")
+
+
+def test_a_control_character_in_yaml_is_told_with_its_line(folder: SmallCity):
+    folder.change("services.yml", "A hole in the road", "A \x00 hole")
+
+    assert problems(folder) == ["services.yml:3: must not hold the character U+0000"]
+
+
+def test_yaml_that_is_nested_too_deeply_is_told(folder: SmallCity):
+    folder.write("services.yml", "[" * 5000)
+
+    assert problems(folder) == ["services.yml:1: must not hold a part within itself, nor parts nested so deeply"]
+
+
+def test_a_text_of_several_lines_is_kept_as_it_is(folder: SmallCity):
+    folder.change("services.yml", "A hole in the road", r'"A hole\nin the road"')
+
+    load_city(folder.path)
+
+    text = db.session.scalar(select(Service.description).where(Service.code == "pothole"))
+    assert text == "A hole\nin the road"
+
+
+def test_a_directory_for_a_map_is_told(folder: SmallCity):
+    map = folder.path / "boundaries" / "ward.geojson"
+    map.unlink()
+    map.mkdir()
+
+    assert problems(folder) == ["boundaries/ward.geojson:1: cannot be read: Is a directory"]
 
 
 def test_references_are_told_for_every_rule_at_once(folder: SmallCity):

@@ -49,6 +49,49 @@ def test_boundaries_are_read_in_the_order_of_the_file(tmp_path: Path):
     ]
 
 
+@pytest.mark.parametrize("broken", ["\0", "\x1b", "\ud800", "\uffff"], ids=ascii)
+def test_a_character_that_cannot_be_printed_is_refused_in_code_and_name(tmp_path: Path, broken: str):
+    file = write(tmp_path, feature(f"A{broken}1"), feature("B", name=f"Back{broken}Bay"))
+
+    told = f"must not hold the character U+{ord(broken):04X}, which cannot be printed"
+    assert problems(file) == [
+        f"ward.geojson:2: feature 1: code {told}",
+        f"ward.geojson:3: feature 2: name {told}",
+    ]
+
+
+def test_a_directory_in_place_of_a_file_is_told(tmp_path: Path):
+    file = tmp_path / "police.geojson"
+    file.mkdir()
+
+    assert problems(file) == ["police.geojson:1: cannot be read: Is a directory"]
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        pytest.param("[" * 100_000, "is nested too deeply", id="lists-in-lists"),
+        pytest.param('{"a":' * 100_000, "is nested too deeply", id="objects-in-objects"),
+        pytest.param("[" + "9" * 5000 + "]", "not JSON: ", id="a-number-of-thousands-of-digits"),
+    ],
+)
+def test_json_that_cannot_be_read_is_told(tmp_path: Path, text: str, told: str):
+    file = tmp_path / "ward.geojson"
+    file.write_text(text)
+
+    (found,) = problems(file)
+
+    assert found.startswith(f"ward.geojson:1: {told}")
+
+
+def test_a_number_beyond_all_degrees_is_told(tmp_path: Path):
+    file = write(tmp_path, feature(coordinates=[[[0, 0], [10**400, 0], [1, 1], [0, 0]]]))
+
+    (found,) = problems(file)
+
+    assert found.startswith("ward.geojson:2: feature 1: has a geometry that cannot be read: ")
+
+
 def test_a_polygon_becomes_a_multipolygon_of_one(tmp_path: Path):
     (found,) = read_geojson(write(tmp_path, feature()))
 
