@@ -1,8 +1,23 @@
 """The job queue: work that is done after the answer, in the same database."""
 
-from procrastinate import App, PsycopgConnector
+from procrastinate import App, PsycopgConnector, RetryStrategy
+
+# A worker says so often that it lives, and one silent for so long counts as dead.
+HEARTBEAT_SECONDS = 4
+SILENCE_SECONDS = 12
+
+# 3 s, 9 s, 27 s, ... 16 hours: longer than a night without its database.
+PATIENTLY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
 queue = App(
     connector=PsycopgConnector(),
     import_paths=["open311.cases.numbering"],
 )
+
+
+@queue.periodic(cron="* * * * *")
+@queue.task(name="retry_stalled_jobs")
+async def retry_stalled_jobs(timestamp: int) -> None:
+    """Job of every minute: put back what a worker that died had begun.  So every job must bear to be run twice."""
+    for job in await queue.job_manager.get_stalled_jobs(seconds_since_heartbeat=SILENCE_SECONDS):
+        await queue.job_manager.retry_job(job)

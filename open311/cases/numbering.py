@@ -8,13 +8,13 @@ from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, and_, bindparam, insert, select, update
 
 from db.driver import Statement, driver
-from open311.cases.jobs import queue
+from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.numbers import new_number
 from open311.models import RequestEvent, Service, ServiceRequest
 from schemas.moment import whole_second
 
 
-@queue.task(name="number_request", retry=5)
+@queue.task(name="number_request", retry=PATIENTLY)
 def number_request(jurisdiction_id: int, request_id: int) -> None:
     """Job: give a batch request its number.  Running it twice changes nothing."""
     with driver.transaction() as connection:

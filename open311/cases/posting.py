@@ -19,6 +19,10 @@ from schemas.definition import Answers, check
 from schemas.problems import Problems
 
 
+# Small files can hold huge pictures: so many of the largest size may come in one form, or more of smaller ones.
+_PHOTOS_OF_LARGEST_SIZE = 3
+
+
 class UploadedFile(Protocol):
     """A file of a form."""
 
@@ -106,10 +110,14 @@ def read_posted(
     if len(files) > limits.max_photos:
         problems.append(f"at most {limits.max_photos} photos may be sent, got {len(files)}")
         files = ()
-    photos = []
+    photos: list[Photo] = []
+    left = _PHOTOS_OF_LARGEST_SIZE * limits.max_photo_pixels
     for file in files:
         try:
-            photos.append(read_photo(file.filename or "", file.read(), max_pixels=limits.max_photo_pixels))
+            most = min(left, limits.max_photo_pixels)
+            photo = read_photo(file.filename or "", file.read(), max_pixels=most)
+            left -= photo.width_pixels * photo.height_pixels
+            photos.append(photo)
         except BadPhoto as error:
             problems.append(str(error))
     return Posted(service=service, submission=sent, answers=answers, photos=photos, problems=problems)

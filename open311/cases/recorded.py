@@ -30,6 +30,9 @@ CHANNELS = (
 _BEYOND = "(beyond the header)"
 
 
+_MAX_NUMBER_SIGNS = 64
+
+
 class BadRow(ValueError):
     """A row that cannot be used; the message names the column."""
 
@@ -97,8 +100,9 @@ class ExportMapping:
         if _BEYOND in row:
             raise BadRow("has more fields than the header (quote what holds a comma)")
         number = self._text(row, "service_request_id")
-        if SIGNS.fullmatch(number) is None:
-            raise BadRow(f"{self.columns['service_request_id']} must be letters, digits, dots, - and _, got {number!r}")
+        if SIGNS.fullmatch(number) is None or len(number) > _MAX_NUMBER_SIGNS:
+            column, most = self.columns["service_request_id"], _MAX_NUMBER_SIGNS
+            raise BadRow(f"{column} must be letters, digits, dots, - and _, at most {most}, got {number[:100]!r}")
         service = self._mapped(row, "service")
         if not service:
             raise BadRow(f"{self.columns['service']} must name a service")

@@ -20,6 +20,8 @@ class BadFile(ValueError):
 def read_text(path: Path) -> str:
     """The text of a file in UTF-8, its line ends as they are; raises BadFile."""
     try:
+        if not path.is_file():  # a pipe would be waited for, a device read for ever
+            raise BadFile([f"{path}:1: {'must be a regular file' if path.exists() else 'is missing'}"])
         return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = error.object.count(b"\n", 0, error.start) + 1
@@ -34,6 +36,7 @@ class Lines:
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lines: dict[Path_, int] = {(): 1}
+        self._seen: set[int] = set()
         try:
             text = read_text(path)
             root = yaml.compose(text, Loader=yaml.SafeLoader)
@@ -71,6 +74,11 @@ class Lines:
 
     def _value(self, node: yaml.Node, path: Path_) -> Any:
         self._lines[path] = node.start_mark.line + 1
+        if id(node) in self._seen:  # nine anchors of nine aliases each are a thousand million values
+            raise BadFile(
+                [f"{self.path}:{node.start_mark.line + 1}: what is anchored here must be written out where it is used"]
+            )
+        self._seen.add(id(node))
         if isinstance(node, yaml.MappingNode):
             found: dict[Any, Any] = {}
             for key_node, value_node in node.value:
@@ -90,5 +98,6 @@ def _scalar(node: yaml.Node) -> Any:
     constructor = yaml.constructor.SafeConstructor()
     try:
         return constructor.construct_object(node, deep=True)
-    except (yaml.YAMLError, ValueError):
+    except (yaml.YAMLError, ValueError, LookupError, AttributeError, TypeError):
+        # A tag such as !!float on what is none.
         return str(node.value)

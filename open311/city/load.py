@@ -16,7 +16,7 @@ from geo.models import Boundary, Layer
 from geo.queries import square_metres
 from open311.city.folder import CityFolder
 from open311.city.lines import BadFile, Lines
-from open311.models import Jurisdiction, Service, ServiceAttribute
+from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
 from routing.models import Department, RoutingRule
 
 
@@ -115,6 +115,7 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
 def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Code to id."""
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
+    were_private = {row.id: row.is_private for row in found.values()}
     names = {code: row.name for code, row in found.items()}
     for row in found.values():
         # Names may have changed hands between codes; none may stand twice on the way, and no name ends with a line.
@@ -137,6 +138,8 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
             taken.add(name)
             found[code].name = name
     session.flush()
+    changed = [row.id for row in found.values() if were_private.get(row.id, row.is_private) != row.is_private]
+    _show_or_hide(session, city_id, changed)
     session.add_all(
         ServiceAttribute(
             jurisdiction_id=city_id,
@@ -155,6 +158,21 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
     )
     session.flush()
     return {code: row.id for code, row in found.items()}
+
+
+def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) -> None:
+    """Hide the requests of services that became private; show again those of services that are so no more."""
+    is_shown = (
+        select(~Service.is_private & (Service.type != "blackbox"))
+        .where(Service.jurisdiction_id == city_id, Service.id == ServiceRequest.service_id)
+        .scalar_subquery()
+    )
+    session.execute(
+        update(ServiceRequest)
+        .where(ServiceRequest.jurisdiction_id == city_id, ServiceRequest.service_id.in_(service_ids))
+        .values(is_public=ServiceRequest.number.is_not(None) & is_shown)
+        .execution_options(synchronize_session=False)
+    )
 
 
 def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime) -> dict[str, int]:

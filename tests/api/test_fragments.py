@@ -91,3 +91,21 @@ def test_a_request_that_is_gone_between_finding_and_reading_is_left_out() -> Non
     )
 
     assert found == [b"two"]
+
+
+def test_requests_of_a_service_that_becomes_private_are_hidden_and_come_back(
+    app: Flask, client: FlaskClient, make: Factory, tmp_path: Path
+) -> None:
+    make.request("A-1", jurisdiction_id="seattle.gov", service_code="dead-animal")
+    folder = Path(copytree(CHECKOUT / "fixtures" / "seattle", tmp_path / "seattle"))
+    file, as_it_was = folder / "services.yml", (folder / "services.yml").read_text()
+    one = "/open311/v2/requests/A-1.json?jurisdiction_id=seattle.gov"
+
+    file.write_text(as_it_was.replace("- service_code: dead-animal\n", "- service_code: dead-animal\n  private: true\n"))
+    load_folder(db.session(), read_folder(folder), now=datetime.now(UTC).replace(microsecond=0))  # type: ignore[operator]
+    hidden = (client.get(LIST).json, client.get(one).status_code)
+    file.write_text(as_it_was)
+    load_folder(db.session(), read_folder(folder), now=datetime.now(UTC).replace(microsecond=0))  # type: ignore[operator]
+
+    assert hidden == ([], 404)
+    assert [row["service_request_id"] for row in client.get(LIST).json] == ["A-1"]

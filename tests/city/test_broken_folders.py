@@ -218,9 +218,17 @@ def removed(name: str) -> Break:
         pytest.param(
             changed("rules.csv", ",note", ",notes"), "rules.csv:1: has a column that no rule has: notes", id="unknown-column"
         ),
+        pytest.param(
+            written("services.yml", "a: &a [1, 1]\nb: &b [*a, *a]\nc: [*b, *b]\n"),
+            "services.yml:1: what is anchored here must be written out where it is used",
+            id="aliases-of-aliases",
+        ),
+        pytest.param(
+            written("departments.yml", "- {code: !!float \"\", name: Roads}\n"), "departments.yml:1: code: must not be empty", id="a-tag-that-lies"
+        ),
         # Missing files
-        pytest.param(removed("services.yml"), "services.yml:1: cannot be read: No such file", id="no-services"),
-        pytest.param(removed("rules.csv"), "rules.csv:1: cannot be read: No such file", id="no-rules"),
+        pytest.param(removed("services.yml"), "services.yml:1: is missing", id="no-services"),
+        pytest.param(removed("rules.csv"), "rules.csv:1: is missing", id="no-rules"),
         pytest.param(
             removed("boundaries/ward.geojson"),
             "boundaries/ward.geojson:1: is missing, the layer 'ward' of jurisdiction.yml needs it",
