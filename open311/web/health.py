@@ -9,12 +9,12 @@ from psycopg_pool import PoolTimeout
 
 from db.driver import driver
 from open311.api.access import public
+from open311.cases.jobs import SILENCE_SECONDS
 from open311.jurisdictions import read_cities
 
-_WORKER_SILENCE_SECONDS = 30
 _WORKER = sql.SQL(
     "select count(*) as alive from procrastinate_workers where last_heartbeat > now() - make_interval(secs => {})"
-).format(_WORKER_SILENCE_SECONDS)
+).format(SILENCE_SECONDS)
 
 
 def add_routes(app: Flask) -> None:

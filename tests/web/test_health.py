@@ -43,7 +43,7 @@ def test_it_is_not_ready_without_a_worker(client: FlaskClient) -> None:
 
 
 def test_a_worker_that_fell_silent_does_not_count(client: FlaskClient, connection: "Connection[Any]") -> None:
-    connection.execute("insert into procrastinate_workers (last_heartbeat) values (now() - interval '31 seconds')")
+    connection.execute("insert into procrastinate_workers (last_heartbeat) values (now() - interval '13 seconds')")
 
     answer = client.get("/readyz")
 
