@@ -4,7 +4,7 @@ import re
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from marshmallow import Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
 from schemas.text import NOT_PRINTABLE
 
@@ -12,6 +12,9 @@ URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
 SERVICE_TYPES = ("realtime", "batch", "blackbox")
 DATATYPES = ("string", "number", "datetime", "text", "singlevaluelist", "multivaluelist")
 LISTS = ("singlevaluelist", "multivaluelist")
+
+# Clients such as FixMyStreet keep reports of a service with this keyword to themselves.
+PRIVATE = "private"
 
 
 class Printable(fields.String):
@@ -151,6 +154,18 @@ class ServiceSchema(Schema):
         codes = [attribute["code"] for attribute in data["attributes"]]
         if len(set(codes)) != len(codes):
             raise ValidationError("must have each code once", "attributes")
+
+    @validates_schema
+    def _keyword_private_is_true(self, data: Any, **kwargs: Any) -> None:
+        for position, keyword in enumerate(data["keywords"]):
+            if keyword.lower() == PRIVATE and not data["private"]:
+                raise ValidationError({"keywords": {position: ["private is for services that are private: true"]}})
+
+    @post_load
+    def _private_has_its_keyword(self, data: Any, **kwargs: Any) -> Any:
+        if data["private"] and PRIVATE not in data["keywords"]:
+            data["keywords"] = [*data["keywords"], PRIVATE]
+        return data
 
 
 class RuleSchema(Schema):

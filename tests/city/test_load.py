@@ -247,6 +247,34 @@ def test_a_changed_attribute_replaces_the_old_one(folder: SmallCity, client: Fla
     assert [value["key"] for value in attribute["values"]] == ["shallow", "bottomless"]
 
 
+def test_a_private_service_has_the_keyword_private(folder: SmallCity):
+    load(folder)
+
+    words = dict(db.session.execute(select(Service.code, Service.keywords).where(Service.jurisdiction_id == city().id)).all())
+    assert words == {"pothole": ["road", "hole"], "tree": [], "secret": ["private"]}
+
+
+def test_a_private_service_that_has_the_keyword_has_it_once(folder: SmallCity):
+    folder.change("services.yml", "  private: true", "  private: true\n  keywords: [private, hidden]")
+
+    load(folder)
+
+    service = db.session.scalars(select(Service).where(Service.jurisdiction_id == city().id, Service.code == "secret")).one()
+    assert service.keywords == ["private", "hidden"]
+
+
+@pytest.mark.parametrize("keyword", ["private", "Private"])
+def test_the_keyword_private_is_refused_where_the_service_is_not(folder: SmallCity, keyword: str):
+    folder.change("services.yml", "  keywords: [road, hole]", f"  keywords:\n    - road\n    - {keyword}")
+
+    with pytest.raises(BadFile) as refused:
+        load(folder)
+
+    assert refused.value.messages == [
+        f"{folder.path}/services.yml:7: keywords: private is for services that are private: true"
+    ]  # fmt: skip
+
+
 # The changeset of discovery
 
 
