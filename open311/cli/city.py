@@ -7,7 +7,6 @@ from pathlib import Path
 import click
 
 from db import db
-from db.driver import driver
 from open311.cases.importing import Imported, Importer, weeks_to_now
 from open311.cases.recorded import ExportMapping
 from open311.city.folder import CityFolder, read_folder
@@ -78,13 +77,15 @@ def _put(folder: CityFolder, *, now: datetime, dates_to_now: bool, without_reque
 def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_to_now: bool) -> Imported:
     assert folder.requests is not None and folder.mapping is not None
     mapping = ExportMapping(folder.mapping)
-    weeks = weeks_to_now(folder.requests, mapping, now=now) if dates_to_now else 0
-    if weeks:
-        note_moved_dates(db.session(), city_id, weeks)
     connection = db.session.connection().connection.driver_connection
     assert connection is not None
-    with driver.bound_to(connection), progress() as bar:
-        about = next(each for each in read_cities(connection) if each.id == city_id)
+    about = next(each for each in read_cities(connection) if each.id == city_id)
+    weeks = 0
+    if dates_to_now:
+        # What is there already stays where it was moved to, so what is new goes by as many weeks.
+        weeks = about.dates_moved_weeks or weeks_to_now(folder.requests, mapping, now=now)
+        note_moved_dates(db.session(), city_id, weeks)
+    with progress() as bar:
         importer = Importer(connection, about, folder.requests, mapping)
         task = bar.add_task(f"{about.name}: past requests", total=None)
         for keep in importer.batches(weeks=weeks, now=now):

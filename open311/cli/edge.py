@@ -34,7 +34,7 @@ jurisdiction_option = click.option(
 
 
 class Refused(click.ClickException):
-    """A command that could not do what was asked; nothing was changed."""
+    """A command that could not do all that was asked: nothing was changed, but for what the command said before."""
 
 
 def with_app(command: Callable[P, R]) -> Callable[P, R]:

@@ -8,6 +8,7 @@ import click
 from db.driver import driver
 from open311.cases.importing import Importer
 from open311.cases.recorded import ExportMapping
+from open311.city.lines import BadFile
 from open311.cli.city import summary
 from open311.cli.edge import Refused, jurisdiction_option, progress, shortened, with_app
 from open311.jurisdictions import cities
@@ -36,14 +37,21 @@ def import_(file: Path, mapping: Path, jurisdiction_id: str) -> None:
     city = cities().named(jurisdiction_id)
     read = ExportMapping(mapping)
     now = whole_second(datetime.now(UTC))
+    unread: list[str] = []
     with driver.connection() as connection, progress() as bar:
         with connection.transaction():
             importer = Importer(connection, city, file, read)
         task = bar.add_task(str(file), total=None)
-        for keep in importer.batches(weeks=0, now=now):
-            with connection.transaction():
-                bar.advance(task, keep())
+        try:
+            for keep in importer.batches(weeks=0, now=now):
+                with connection.transaction():
+                    bar.advance(task, keep())
+        except BadFile as error:
+            # The file ends here for us; what was kept before stays, and wants its statistics.
+            unread = error.messages
         done = importer.finish()
     click.echo(summary(done))
     if done.problems:
-        raise Refused("batches with these lines were not imported:\n" + shortened(done.problems))
+        raise Refused("batches with these lines were not imported:\n" + shortened([*done.problems, *unread]))
+    if unread:
+        raise Refused(shortened(unread))

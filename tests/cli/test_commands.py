@@ -1,5 +1,6 @@
 """open311 city load, request import, rule score, migrate: what they print, and what they say when they cannot."""
 
+import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import pytest
 
 from db.cluster import Cluster
 from db.migrations import head
+from open311.cases import importing
 from tests.cli.conftest import Run, told
 from tests.small_city import SmallCity
 
@@ -63,6 +65,21 @@ def test_city_load_can_move_dates_to_now_and_remembers_by_how_much(run: Run, fol
     (row,) = look("select requested_at, dates_moved_weeks from service_request join jurisdiction j on j.id = jurisdiction_id")
     assert timedelta() <= datetime.now(UTC) - row.requested_at <= timedelta(days=8)
     assert row.dates_moved_weeks > 500
+
+
+def test_city_load_moves_dates_by_as_many_weeks_the_second_time(run: Run, folder: SmallCity, look: Look):
+    folder.record(f"A-1,2015-01-15T09:30:00,,Pothole,{EAST},,")
+    run("city", "load", folder.path, "--dates-to-now")
+    (before,) = look("select dates_moved_weeks from jurisdiction where slug = 'small.gov'")
+    # The newest of this file would be moved by a year more.
+    folder.record(f"A-2,2014-01-16T09:30:00,,Pothole,{EAST},,")
+
+    result = run("city", "load", folder.path, "--dates-to-now")
+
+    assert result.exit_code == 0, result.output
+    assert look("select dates_moved_weeks from jurisdiction where slug = 'small.gov'") == [before]
+    (first, second) = look("select requested_at from service_request order by number")
+    assert first.requested_at.date() - second.requested_at.date() == timedelta(days=364)
 
 
 def test_city_load_names_repaired_boundaries(run: Run, folder: SmallCity):
@@ -147,6 +164,23 @@ def test_request_import_says_what_it_imported(run: Run, loaded: SmallCity, look:
     assert result.exit_code == 0
     assert result.stdout.startswith("2 requests imported, 0 were there already\n")
     assert len(look("select 1 from service_request")) == 2
+
+
+def test_request_import_tells_what_it_kept_of_a_file_that_ends_early(
+    run: Run, loaded: SmallCity, look: Look, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(importing, "BATCH_ROWS", 500)
+    words = requests_of(loaded, *GOOD, *(f"B-{at},2026-01-15T09:30:00,,Pothole,{EAST},," for at in range(5000)))
+    whole = gzip.compress(Path(str(words[0])).read_bytes())
+    (loaded.path / "cut.csv.gz").write_bytes(whole[: len(whole) // 2])
+
+    result = run("request", "import", loaded.path / "cut.csv.gz", *words[1:])
+
+    kept = len(look("select 1 from service_request"))
+    assert kept >= 500
+    assert "cut.csv.gz:" in told(result)
+    assert "cannot be read" in result.stderr
+    assert result.stdout.startswith(f"{kept} requests imported, 0 were there already\n")
 
 
 def test_request_import_names_the_lines_it_could_not_read_and_can_be_run_again(run: Run, loaded: SmallCity, look: Look):
