@@ -5,7 +5,8 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, and_, bindparam, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, func, insert, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement, driver
 from open311.cases.jobs import PATIENTLY, queue
@@ -24,10 +25,10 @@ def number_request(jurisdiction_id: int, request_id: int) -> None:
 def give_number(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> str | None:
     """Number a request that has none, and let it be seen unless its service is private; None when it had one already."""
     key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
-    number = new_number()
-    if _NUMBER.run(connection, **key, number=number).fetchone() is None:
+    number, now = new_number(), whole_second(now)
+    if _NUMBER.run(connection, **key, number=number, now=now).fetchone() is None:
         return None
-    _EVENT.run(connection, **key, at=whole_second(now), facts=Jsonb({"number": number}))
+    _EVENT.run(connection, **key, at=now, facts=Jsonb({"number": number}))
     return number
 
 
@@ -41,6 +42,8 @@ _NUMBER = Statement(
     .where(*_KEY, ServiceRequest.number.is_(None))
     .values(
         number=bindparam("number"),
+        # Now it can be seen: whoever asks for what changed since they last asked must be told of it.
+        updated_at=func.greatest(ServiceRequest.updated_at, bindparam("now", type_=TIMESTAMP(timezone=True))),
         is_public=select(~Service.is_private)
         .where(and_(Service.jurisdiction_id == bindparam("jurisdiction_id"), Service.id == ServiceRequest.service_id))
         .scalar_subquery(),

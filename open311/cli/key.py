@@ -11,6 +11,7 @@ from open311.cli.edge import with_app
 from open311.jurisdictions import cities
 from open311.keys import create_key, list_keys, revoke_key
 from schemas.moment import whole_second, write
+from schemas.text import one_line
 
 
 @click.group()
@@ -25,9 +26,13 @@ def key() -> None:
 @with_app
 def create(name: str, jurisdictions: tuple[str, ...], origins: tuple[str, ...]) -> None:
     """Make a key called NAME and print it, this once."""
+    if not one_line(name):
+        raise click.BadParameter("must say something", param_hint="NAME")
     ids = [cities().named(each).id for each in jurisdictions]
     with driver.transaction() as connection:
-        secret = create_key(connection, name, jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC)))
+        secret = create_key(
+            connection, one_line(name), jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC))
+        )
     click.echo(secret)
 
 

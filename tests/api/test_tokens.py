@@ -3,13 +3,14 @@
 from typing import Any
 
 import pytest
+from flask.testing import FlaskClient
 from psycopg import Connection
 
 from db import db
 from open311.cases import intake
 from open311.cases.numbering import give_number
 from tests.api.wire import NOISE, STREET, Api, in_both_formats
-from tests.factories import DAY, NOW, Factory
+from tests.factories import DAY, HOUR, NOW, Factory
 
 
 def _number_it(connection: "Connection[Any]", token: str) -> str | None:
@@ -146,3 +147,14 @@ def test_an_unknown_token_is_404(api: Api, make: Factory, token: str, format: st
 
     assert answer.status == 404
     assert answer.problem.startswith("token ")
+
+
+def test_a_request_counts_as_changed_when_it_gets_its_number(client: FlaskClient, make: Factory, connection: Any) -> None:
+    waiting = make.request(jurisdiction_id="seattle.gov", service_code="noise", is_public=False, token="T-1", age=3 * HOUR)
+    connection.execute("update service_request set number = null where id = %s", [waiting.id])
+
+    give_number(connection, jurisdiction_id=waiting.jurisdiction_id, request_id=waiting.id, now=NOW)
+
+    since = {"jurisdiction_id": "seattle.gov", "updated_after": (NOW - HOUR).isoformat()}
+    listed = client.get("/open311/v2/requests.json", query_string=since).json
+    assert [row["updated_datetime"] for row in listed] == [f"{NOW:%Y-%m-%dT%H:%M:%SZ}"]

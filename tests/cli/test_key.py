@@ -136,10 +136,26 @@ def test_a_prefix_that_two_keys_have_revokes_neither(run: Run, look: Look, own_u
     with psycopg.connect(own_url) as connection:
         connection.execute("update api_key set prefix = %s", (secret[:12],))
 
-    message = told(run("key", "revoke", secret))
+    message = told(run("key", "revoke", secret[:12]))
 
     assert message == f"not one good key begins with {secret[:12]}"
     assert [row.revoked_at for row in look("select revoked_at from api_key")] == [None, None]
+
+
+def test_a_whole_key_revokes_itself_whatever_else_begins_so(run: Run, look: Look, own_url: str):
+    secret = run("key", "create", "first").stdout.strip()
+    run("key", "create", "second")
+    with psycopg.connect(own_url) as connection:
+        connection.execute("update api_key set prefix = %s", (secret[:12],))
+
+    assert run("key", "revoke", secret).stdout == "revoked first\n"
+    assert told(run("key", "revoke", secret[:-1] + ("0" if secret[-1] != "0" else "1"))).startswith("not one good key")
+    assert [row.name for row in look("select name from api_key where revoked_at is null")] == ["second"]
+
+
+def test_a_key_without_a_name_is_not_made(run: Run, look: Look):
+    assert run("key", "create", " \x1b ").exit_code == 2
+    assert look("select 1 from api_key") == []
 
 
 def test_a_key_for_an_unknown_city_is_not_made(run: Run, look: Look):
