@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from db.cluster import Cluster, ClusterError, demo_cluster
+from tests.small_city import SmallCity
 
 CHECKOUT = Path(__file__).resolve().parent.parent
 # The first start loads the demo cities.
@@ -265,6 +266,29 @@ def test_a_database_of_ones_own_may_be_named_as_in_every_command(
 
     second.wait_until_ready()
     assert second.get("/readyz") == 200
+
+
+def test_where_the_demo_cities_are_not_another_city_is_the_one_that_is_shown(
+    start: Start, server: Server, var: Path, tmp_path: Path
+) -> None:
+    cluster = _cluster_of(var)
+    cluster.create_database("small")
+    url, folder = cluster.url("small"), SmallCity(tmp_path / "small").path
+    for words in (["migrate"], ["city", "load", folder]):
+        command = [CHECKOUT / ".venv" / "bin" / "open311", *words]
+        subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, capture_output=True)
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        other: int = probe.getsockname()[1]
+
+    second = start(tmp_path, other, DATABASE_URL=url)
+
+    second.wait_until_ready()
+    assert "requests.json?jurisdiction_id=small.gov" in second.output
+    assert "open311 key create NAME" in second.output
+    assert "api_key=" not in second.output
+    # The only city is meant where none is named.
+    assert second.get("/open311/v2/services.json") == 200
 
 
 def test_after_its_supervisor_is_killed_it_starts_again(start: Start, server: Server, var: Path, port: int) -> None:

@@ -1,8 +1,12 @@
 """The two demo cities, put into an empty database."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
 
 from db.cluster import var_directory
 from db.driver import driver
@@ -11,20 +15,32 @@ from open311.app import create_app
 from open311.cli.city import load_cities
 from open311.config import CHECKOUT, BadSetting, Settings
 from open311.jurisdictions import cities
-from open311.keys import KeyRefused, check_key, create_key
+from open311.keys import KeyRefused, check_key, create_key, revoke_key
 from schemas.moment import whole_second
 
-DEMO_CITIES = ("boston", "seattle")
+# jurisdiction_id: its folder in fixtures.
+DEMO_CITIES = {"boston.gov": "boston", "seattle.gov": "seattle"}
+
+# No city's id: a key that is good there is good everywhere.
+_NO_CITY = 0
 
 # 1: the demo cities are loaded with their past requests; 0: without, which takes seconds instead of a minute.
 DEMO_REQUESTS = "OPEN311_DEMO_REQUESTS"
 
 
-def prepare(database_url: str, say: Callable[[str], None]) -> str:
-    """Migrate the database, load the demo cities when it has no city, and see to the demo key; the key.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A database that can be served: the jurisdiction_id of every city in it, and the demo key, when there is one."""
 
-    The key is kept in var/demo-key, readable by its owner only; one that is not good any more is replaced.
-    Raises BadSetting.
+    jurisdiction_ids: Sequence[str]
+    api_key: str
+
+
+def prepare(database_url: str, say: Callable[[str], None]) -> Prepared:
+    """Migrate the database, load the demo cities when it has no city, and see to the demo key.
+
+    The key is good in the demo cities only; where they are not both there, there is none.  It is kept in var/demo-key,
+    readable by its owner only; one that is not good any more is replaced.  Raises BadSetting.
     """
     with_requests = _wants_requests()
     upgrade(database_url)
@@ -32,11 +48,13 @@ def prepare(database_url: str, say: Callable[[str], None]) -> str:
         if not cities().all():
             say(f"loading the demo cities {' and '.join(DEMO_CITIES)}")
             # Together: a start that is cut off must not leave one of them for good, because only no city is loaded into.
-            folders = [CHECKOUT / "fixtures" / name for name in DEMO_CITIES]
+            folders = [CHECKOUT / "fixtures" / name for name in DEMO_CITIES.values()]
             load_cities(folders, dates_to_now=True, without_requests=not with_requests)
-        key = _demo_key()
+        found = {city.jurisdiction_id: city.id for city in cities().all()}
+        demo = [found[name] for name in DEMO_CITIES if name in found]
+        prepared = Prepared(jurisdiction_ids=list(found), api_key=_demo_key(demo) if len(demo) == len(DEMO_CITIES) else "")
         driver.close()
-    return key
+    return prepared
 
 
 def _wants_requests() -> bool:
@@ -46,14 +64,17 @@ def _wants_requests() -> bool:
     return text == "1"
 
 
-def _demo_key() -> str:
+def _demo_key(city_ids: Sequence[int]) -> str:
+    """The key of var/demo-key; a new one when that is not good in these cities, or good in others as well."""
     file = var_directory(CHECKOUT) / "demo-key"
     now = whole_second(datetime.now(UTC))
     secret = file.read_text().strip() if file.exists() else None
     with driver.transaction() as connection:
-        if secret and _is_good(secret, now):
-            return secret
-        secret = create_key(connection, "demo", now=now)
+        if secret and all(_is_good(connection, secret, city_id, now) for city_id in city_ids):
+            if not _is_good(connection, secret, _NO_CITY, now):
+                return secret
+            revoke_key(connection, secret, now=now)
+        secret = create_key(connection, "demo", jurisdiction_ids=city_ids, now=now)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as kept:
@@ -61,11 +82,9 @@ def _demo_key() -> str:
     return secret
 
 
-def _is_good(secret: str, now: datetime) -> bool:
-    with driver.connection() as connection:
-        try:
-            for city in cities().all():
-                check_key(connection, secret, jurisdiction_id=city.id, origin=None, now=now)
-        except KeyRefused:
-            return False
+def _is_good(connection: "Connection[Any]", secret: str, city_id: int, now: datetime) -> bool:
+    try:
+        check_key(connection, secret, jurisdiction_id=city_id, origin=None, now=now)
+    except KeyRefused:
+        return False
     return True

@@ -25,7 +25,7 @@ import click
 from psycopg import OperationalError, ProgrammingError, connect
 
 from db.cluster import DATABASE, demo_cluster, var_directory
-from open311.cli.demo import prepare
+from open311.cli.demo import Prepared, prepare
 from open311.cli.edge import CONNECT_TIMEOUT_SECONDS, readable_errors
 from open311.config import CHECKOUT, Settings
 
@@ -228,16 +228,17 @@ def _serve(address: Address, var: Path) -> None:
         _end_leftovers(str(var))
         address.require_free()
         with _database(note) as database_url:
-            api_key = prepare(database_url, say)
-            children = children_of(address, var=var, database_url=database_url)
+            prepared = prepare(database_url, say)
+            default = DEFAULT_JURISDICTION if DEFAULT_JURISDICTION in prepared.jurisdiction_ids else ""
+            children = children_of(address, var=var, database_url=database_url, default_jurisdiction=default)
             try:
-                _run(children, address, api_key)
+                _run(children, address, prepared)
             finally:
                 _ignore_stop_signals()
                 _stop(children)
 
 
-def _run(children: list[Child], address: Address, api_key: str) -> None:
+def _run(children: list[Child], address: Address, prepared: Prepared) -> None:
     """Starts the children and watches over them; never returns."""
     for child in children:
         child.start()
@@ -251,7 +252,7 @@ def _run(children: list[Child], address: Address, api_key: str) -> None:
             # Our own web server must live: somebody else's could answer at a port that was free before.
             is_ready = obstacle is None and children[0].is_alive()
             if is_ready:
-                _welcome(address, api_key)
+                _welcome(address, prepared)
             elif time.monotonic() - started_at > READY_TIMEOUT_SECONDS:
                 raise GivenUp(f"not ready within {READY_TIMEOUT_SECONDS} s; /readyz says: {obstacle}")
         time.sleep(0.5 if is_ready else 0.05)
@@ -280,11 +281,13 @@ def web_command(host: str, port: int, *, target: str = "wsgi:app") -> list[str]:
     ]  # fmt: skip
 
 
-def children_of(address: Address, *, var: Path, database_url: str) -> list[Child]:
+def children_of(
+    address: Address, *, var: Path, database_url: str, default_jurisdiction: str = DEFAULT_JURISDICTION
+) -> list[Child]:
     """The processes of a service, not yet started: the web server, then the worker."""
     environment = {
         # What a person may set, and what is so unless they do.
-        "OPEN311_DEFAULT_JURISDICTION": DEFAULT_JURISDICTION,
+        "OPEN311_DEFAULT_JURISDICTION": default_jurisdiction,
         "OPEN311_MEDIA_DIR": str(var / "media"),
         **os.environ,
         "DATABASE_URL": database_url,
@@ -431,15 +434,18 @@ def _obstacle(url: str) -> str | None:
         return str(error)
 
 
-def _welcome(address: Address, api_key: str) -> None:
+def _welcome(address: Address, prepared: Prepared) -> None:
     """Says where to look, to somebody who has never seen this before."""
+    there = prepared.jurisdiction_ids
+    named = DEFAULT_JURISDICTION if DEFAULT_JURISDICTION in there else there[0]
+    key = f"Demo key    api_key={prepared.api_key}" if prepared.api_key else "API key     make one: open311 key create NAME"
     text = f"""
 Dispatch311 is ready at {address.url}
 
   Discovery   {address.url}/open311/discovery.json
-  Services    curl '{address.url}/open311/v2/services.json?jurisdiction_id={DEFAULT_JURISDICTION}'
-  Requests    curl '{address.url}/open311/v2/requests.json?jurisdiction_id={DEFAULT_JURISDICTION}'
-  Demo key    api_key={api_key}
+  Services    curl '{address.url}/open311/v2/services.json?jurisdiction_id={named}'
+  Requests    curl '{address.url}/open311/v2/requests.json?jurisdiction_id={named}'
+  {key}
 
 Ctrl-C stops everything.
 """

@@ -88,9 +88,68 @@ def test_when_the_second_city_fails_the_first_is_not_kept(
     first, second = SmallCity(tmp_path / "first"), SmallCity(tmp_path / "second")
     # Another city with the same host: known only when the first is in the database.
     second.change("jurisdiction.yml", "jurisdiction_id: small.gov", "jurisdiction_id: other.gov")
-    monkeypatch.setattr(demo, "DEMO_CITIES", (str(first.path), str(second.path)))
+    monkeypatch.setattr(demo, "DEMO_CITIES", {"small.gov": str(first.path), "other.gov": str(second.path)})
 
     with pytest.raises(BadFile, match="has one of these already"):
         prepare()
 
     assert look("select slug from jurisdiction") == []
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, SmallCity]:
+    """Two small cities in place of the demo cities."""
+    made = {"small.gov": SmallCity(tmp_path / "small"), "other.gov": SmallCity(tmp_path / "other")}
+    made["other.gov"].change("jurisdiction.yml", "jurisdiction_id: small.gov", "jurisdiction_id: other.gov")
+    made["other.gov"].change("jurisdiction.yml", "small.localhost", "other.localhost")
+    monkeypatch.setattr(demo, "DEMO_CITIES", {name: str(city.path) for name, city in made.items()})
+    return made
+
+
+GRANTS = "select slug from api_key_grant g left join jurisdiction j on j.id = jurisdiction_id order by 1"
+
+
+def test_the_demo_key_is_good_in_the_demo_cities_only(
+    prepare: Callable[[], Any], look: Look, small: dict[str, SmallCity], var: Path
+):
+    prepared = prepare()
+
+    assert [row.slug for row in look(GRANTS)] == ["other.gov", "small.gov"]
+    assert (var / "demo-key").read_text() == f"{prepared.api_key}\n"
+    assert (var / "demo-key").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_demo_key_stays_the_same(prepare: Callable[[], Any], look: Look, small: dict[str, SmallCity]):
+    first = prepare()
+
+    assert prepare() == first
+    assert len(look("select 1 from api_key")) == 1
+
+
+def test_a_demo_key_that_is_good_everywhere_is_replaced_and_revoked(
+    prepare: Callable[[], Any], look: Look, small: dict[str, SmallCity], empty_url: str
+):
+    first = prepare()
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("delete from api_key_grant where jurisdiction_id = (select max(id) from jurisdiction)")
+        connection.execute("update api_key_grant set jurisdiction_id = null")
+
+    second = prepare()
+
+    assert second.api_key != first.api_key
+    assert [row.is_revoked for row in look("select revoked_at is not null as is_revoked from api_key order by id")] == [
+        True, False,
+    ]  # fmt: skip
+
+
+def test_without_both_demo_cities_there_is_no_demo_key(
+    prepare: Callable[[], Any], small: dict[str, SmallCity], var: Path, monkeypatch: pytest.MonkeyPatch
+):
+    prepare()
+    (var / "demo-key").unlink()
+    monkeypatch.setattr(demo, "DEMO_CITIES", {"small.gov": "small", "third.gov": "third"})
+
+    prepared = prepare()
+
+    assert prepared == demo.Prepared(jurisdiction_ids=["small.gov", "other.gov"], api_key="")
+    assert not (var / "demo-key").exists()
