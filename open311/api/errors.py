@@ -4,7 +4,6 @@ import secrets
 
 import structlog
 from flask import Flask, Response, request
-from marshmallow import ValidationError
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
@@ -17,7 +16,7 @@ from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, Unkn
 from open311.keys import KeyRefused
 from open311.services import ServiceMissing, UnknownService
 from schemas.error import ERRORS
-from schemas.problems import Problems, flatten
+from schemas.problems import Problems
 from schemas.text import NOT_PRINTABLE
 
 log = structlog.get_logger()
@@ -47,7 +46,6 @@ def register(app: Flask) -> None:
     for kind in STATUS:
         app.register_error_handler(kind, _known)
     app.register_error_handler(Problems, _problems)
-    app.register_error_handler(ValidationError, _problems)
     app.register_error_handler(HTTPException, _http)
     for kind in AWAY:
         app.register_error_handler(kind, _away)
@@ -59,8 +57,8 @@ def _known(error: Exception) -> Response:
     return _answer(status, [text.format(_shown(error))])
 
 
-def _problems(error: Problems | ValidationError) -> Response:
-    return _answer(400, flatten(error.messages))
+def _problems(error: Problems) -> Response:
+    return _answer(400, error.messages)
 
 
 def _http(error: HTTPException) -> Response | HTTPException:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Hashable, Mapping, Sequence
 
 from open311.cases.search import Key, Row
 
-
 _OVERHEAD_BYTES = 300  # a key and its place
 
 

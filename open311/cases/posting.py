@@ -18,7 +18,6 @@ from schemas import submission
 from schemas.definition import Answers, check
 from schemas.problems import Problems
 
-
 # Small files can hold huge pictures: so many of the largest size may come in one form, or more of smaller ones.
 _PHOTOS_OF_LARGEST_SIZE = 3
 

@@ -7,9 +7,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base, CityRow, city_key
-
-SERVICE_TYPES = ("realtime", "batch", "blackbox")
-DATATYPES = ("string", "number", "datetime", "text", "singlevaluelist", "multivaluelist")
+from schemas.city import DATATYPES, SERVICE_TYPES
 
 
 def _one_of(column: str, values: tuple[str, ...]) -> str:
