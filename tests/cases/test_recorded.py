@@ -221,7 +221,9 @@ def test_a_case_without_a_place_has_no_point(read: Read, columns: dict[str, str]
     ("columns", "told"),
     [
         pytest.param({"ID": ""}, "ID must be letters, digits, dots, - and _, at most 64, got ''", id="no-number"),
-        pytest.param({"ID": "A/1"}, "ID must be letters, digits, dots, - and _, at most 64, got 'A/1'", id="number-with-a-slash"),
+        pytest.param(
+            {"ID": "A/1"}, "ID must be letters, digits, dots, - and _, at most 64, got 'A/1'", id="number-with-a-slash"
+        ),
         pytest.param({"TYPE": " "}, "TYPE must name a service", id="no-service"),
         pytest.param({"OPENED": ""}, "OPENED must be a date and time", id="no-opening"),
         pytest.param({"OPENED": "15/01/2026"}, "OPENED must be a date and time like", id="opening-in-another-form"),
