@@ -224,7 +224,9 @@ def removed(name: str) -> Break:
             id="aliases-of-aliases",
         ),
         pytest.param(
-            written("departments.yml", "- {code: !!float \"\", name: Roads}\n"), "departments.yml:1: code: must not be empty", id="a-tag-that-lies"
+            written("departments.yml", "- {code: !!float \"\", name: Roads}\n"),
+            "departments.yml:1: code: must not be empty",
+            id="a-tag-that-lies",
         ),
         # Missing files
         pytest.param(removed("services.yml"), "services.yml:1: is missing", id="no-services"),
