@@ -36,7 +36,7 @@ class Settings:
     default_jurisdiction: str = _setting(
         "OPEN311_DEFAULT_JURISDICTION",
         "",
-        "the jurisdiction_id meant when a call names none (script/server: boston.gov)",
+        "the jurisdiction_id meant when a call names none, when it is loaded (script/server: boston.gov)",
     )
     public_url: str = _setting(
         "OPEN311_PUBLIC_URL", "", "scheme and host under which clients see the service; unset: those of each call"
