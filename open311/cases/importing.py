@@ -1,4 +1,4 @@
-"""Past cases of a city: routed by our rules and kept with their own numbers; or only routed, to see how far we agree."""
+"""Past cases of a city: routed by our rules, and kept with their own numbers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Select, Table, Text, bindparam, select
+from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text, bindparam, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import TypeEngine
@@ -17,11 +17,9 @@ from sqlalchemy.types import TypeEngine
 from db.driver import Statement
 from geo.queries import make_point
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
-from open311.city.lines import BadFile
 from open311.jurisdictions import City
 from open311.models import Service, ServiceRequest
 from routing.decision import Decision, candidates, decide
-from routing.models import Department
 
 BATCH_ROWS = 5000
 WEEK = timedelta(weeks=1)
@@ -39,31 +37,13 @@ class Imported:
     problems: list[str] = field(default_factory=list)
 
 
-@dataclass
-class Agreement:
-    """How far our routing agrees with what a city recorded, counted in cases."""
-
-    cases: int = 0
-    located: int = 0
-    department: int = 0
-    unit: int = 0
-
-    def as_shares(self) -> dict[str, Any]:
-        """{"cases", "located", "department", "queue"}: two counts, and two shares of all cases."""
-        total = max(self.cases, 1)
-        return {
-            "cases": self.cases,
-            "located": self.located,
-            "department": round(self.department / total, 4),
-            "queue": round(self.unit / total, 4),
-        }
-
-
 def weeks_to_now(path: Path, mapping: ExportMapping, *, now: datetime) -> int:
     """By how many whole weeks the dates must move so that the newest opening lies in the seven days before now."""
     newest = max(filter(None, (mapping.opened_at(row) for _, row in rows_of(path, mapping))), default=now)
-    # The clock may change in between: an hour is kept in hand, so that nothing lands after now.
-    return max(0, (now - newest - timedelta(hours=1)) // WEEK)
+    about = (now - newest) // WEEK
+    # Weeks of the city's clock: with summer time between they are an hour longer or shorter.
+    fitting = [weeks for weeks in (about - 1, about, about + 1) if now - WEEK < mapping.moved(newest, weeks * WEEK) <= now]
+    return max([0, *fitting])
 
 
 class Importer:
@@ -74,10 +54,7 @@ class Importer:
 
     def __init__(self, connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping) -> None:
         self._connection, self._city, self._path, self._mapping = connection, city, path, mapping
-        column = Service.code if mapping.match["service"] == "service_code" else Service.name
-        self._services = {
-            row.named: row for row in Statement(_services(column)).run(connection, jurisdiction_id=city.id).fetchall()
-        }
+        self._services = services_named(connection, city, mapping)
         self._batch = Batch(connection, city)
         self.result = Imported()
 
@@ -94,7 +71,7 @@ class Importer:
         return self.result
 
     def _import(self, rows: Sequence[tuple[int, dict[str, str | None]]], *, moved: timedelta, now: datetime) -> int:
-        cases, problems = _cases(rows, self._path, self._mapping, moved=moved, now=now)
+        cases, problems = read_cases(rows, self._path, self._mapping, moved=moved, now=now)
         problems += [
             f"{self._path}:{each.line}: {self._mapping.columns['service']} {each.service!r} is no service of {self._city.name}"
             for each in cases
@@ -121,35 +98,7 @@ class Importer:
         result.closed_before_opened += sum(1 for each in kept if each.was_closed_early)
 
 
-def score(
-    connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping, *, now: datetime
-) -> Iterator[Agreement]:
-    """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing.
-
-    Raises BadFile with the lines of a batch that cannot be read.
-    """
-    column = Service.code if mapping.match["service"] == "service_code" else Service.name
-    services = {row.named: row for row in Statement(_services(column)).run(connection, jurisdiction_id=city.id)}
-    found, batch = Agreement(), Batch(connection, city)
-    names = {kind: _names(connection, city, mapping.match[kind]) for kind in ("department", "unit")}
-    rows = rows_of(path, mapping)
-    while chunk := list(islice(rows, BATCH_ROWS)):
-        cases, problems = _cases(chunk, path, mapping, moved=timedelta(), now=now)
-        if problems:
-            raise BadFile(problems)
-        known = [each for each in cases if each.service in services]
-        decisions = batch.decide((each, services[each.service].id, services[each.service].service_group) for each in known)
-        found.cases += len(cases)
-        found.located += sum(1 for each in cases if each.point is not None)
-        for each in known:
-            chosen = decisions[each.line].chosen
-            recorded_unit = names["unit"].get(each.unit or "")
-            found.department += chosen.department_id == names["department"].get(each.department or "")
-            found.unit += recorded_unit is not None and recorded_unit == (chosen.unit_id or chosen.department_id)
-        yield found
-
-
-def _cases(
+def read_cases(
     rows: Sequence[tuple[int, dict[str, str | None]]],
     path: Path,
     mapping: ExportMapping,
@@ -168,20 +117,13 @@ def _cases(
     return cases, problems
 
 
-def _names(connection: "Connection[Any]", city: City, match: str) -> dict[str, int]:
-    column = Department.code if match == "code" else Department.name
-    named = Statement(
-        select(column.label("named"), Department.id).where(
-            Department.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
-        )
-    )
-    return {row.named: row.id for row in named.run(connection, jurisdiction_id=city.id)}
-
-
-def _services(column: Any) -> Select[Any]:
-    return select(column.label("named"), Service.id, Service.service_group, Service.type, Service.is_private).where(
+def services_named(connection: "Connection[Any]", city: City, mapping: ExportMapping) -> dict[str, Any]:
+    """Recorded name to the service's id, service_group, type and is_private."""
+    column = Service.code if mapping.match["service"] == "service_code" else Service.name
+    composed = select(column.label("named"), Service.id, Service.service_group, Service.type, Service.is_private).where(
         Service.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
     )
+    return {row.named: row for row in Statement(composed).run(connection, jurisdiction_id=city.id)}
 
 
 class Batch:

@@ -147,6 +147,11 @@ class ExportMapping:
             was_closed_early=was_closed_early,
         )
 
+    def moved(self, when: datetime, by: timedelta) -> datetime:
+        """The moment moved on the city's clock: half past eight stays half past eight, summer time or not."""
+        local = when.astimezone(self.zone).replace(tzinfo=None) + by
+        return local.replace(tzinfo=self.zone).astimezone(UTC)
+
     def opened_at(self, row: Mapping[str, str | None]) -> datetime | None:
         """When the row's case was opened, or None when that cannot be read."""
         try:
@@ -170,11 +175,7 @@ class ExportMapping:
             found = moment.read(text, self.zone)
         except moment.NotAMoment as error:
             raise BadRow(f"{self.columns[name]} {error}") from error
-        if moved:
-            # On the city's clock: half past eight stays half past eight, summer time or not.
-            local = found.astimezone(self.zone).replace(tzinfo=None) + moved
-            found = local.replace(tzinfo=self.zone).astimezone(UTC)
-        return found
+        return self.moved(found, moved) if moved else found
 
     def _point(self, row: Mapping[str, str | None]) -> Point | None:
         if self.located is not None and (row.get(self.located["column"]) or "").strip() not in self.located["values"]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import click
 
 from db.driver import driver
-from open311.cases.importing import Agreement, score
 from open311.cases.recorded import ExportMapping
+from open311.cases.scoring import Agreement, score
 from open311.cli.edge import jurisdiction_option, progress, with_app
 from open311.cli.request import mapping_option
 from open311.jurisdictions import cities

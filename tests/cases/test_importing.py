@@ -12,9 +12,10 @@ from sqlalchemy import select
 
 from db import db
 from geo.models import Boundary
-from open311.cases import importing
-from open311.cases.importing import Importer, score
+from open311.cases import importing, scoring
+from open311.cases.importing import Importer
 from open311.cases.recorded import ExportMapping
+from open311.cases.scoring import score
 from open311.city.folder import read_folder
 from open311.city.lines import BadFile
 from open311.city.load import load_folder
@@ -308,7 +309,7 @@ def test_a_score_keeps_nothing(connection: "Connection[Any]", city: City, folder
 def test_a_score_is_of_all_batches_so_far(
     connection: "Connection[Any]", city: City, folder: SmallCity, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(importing, "BATCH_ROWS", 2)
+    monkeypatch.setattr(scoring, "BATCH_ROWS", 2)
     folder.record(*(f"{at},2026-01-15,,Pothole,{EAST},WORKS,East Yard" for at in range(5)))
 
     found = [each.cases for each in score(connection, city, folder.path / "requests.csv", _mapping(folder), now=NOW)]
@@ -326,7 +327,7 @@ def test_a_score_of_a_file_with_a_bad_line_names_the_line(connection: "Connectio
 
 
 def test_the_score_of_no_cases_is_nothing(connection: "Connection[Any]", city: City):
-    assert importing.Agreement().as_shares() == {"cases": 0, "located": 0, "department": 0.0, "queue": 0.0}
+    assert scoring.Agreement().as_shares() == {"cases": 0, "located": 0, "department": 0.0, "queue": 0.0}
 
 
 def _mapping(folder: SmallCity) -> ExportMapping:
