@@ -35,7 +35,7 @@ DEFAULT_JURISDICTION = "boston.gov"
 
 WEB_PROCESSES = 2
 # Far more than work at once: a client that sends its body slowly holds a thread all the while.
-WEB_THREADS = 32
+WEB_THREADS = 16
 
 # In the environment of every process we start: what a killed run left behind is known by it.
 MARKER = "OPEN311_SERVER"
