@@ -19,7 +19,6 @@ set_json_dumps(msgspec.json.encode)
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
 
-
 # How long a call waits for a connection before it says that the database does not answer.
 _PATIENCE_SECONDS = 5
 
@@ -71,7 +70,7 @@ class Driver:
 
     @contextmanager
     def bound_to(self, connection: "Connection[Any]") -> Iterator[None]:
-        """Everything runs on this connection, each transaction as a savepoint of its own (tests; jobs with a connection)."""
+        """Everything runs on this connection, each transaction as a savepoint of its own (tests)."""
         before, self._bound = self._bound, connection
         try:
             yield

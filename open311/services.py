@@ -28,7 +28,6 @@ class AskedService:
     """An active service with the questions of its form."""
 
     new: NewService
-    code: str
     notice: str | None
     needs_location: bool
     questions: Sequence[Question]
@@ -67,7 +66,6 @@ def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: i
     service = rows[0]
     return AskedService(
         new=NewService(id=service.id, group=service.service_group, type=service.type, is_private=service.is_private),
-        code=code,
         notice=service.notice,
         needs_location=service.needs_location,
         questions=[

@@ -13,13 +13,8 @@ from schemas.text import NOT_PRINTABLE
 CONTENT_TYPE = "application/json; charset=utf-8"
 
 
-def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
-    """JSON text in UTF-8 of rows whose values are in the order of the schema's fields."""
-    return wrap(representation, fragments(representation, rows))
-
-
 def fragments(representation: Representation, rows: Sequence[Sequence[Any]]) -> list[bytes]:
-    """The text of each row by itself."""
+    """JSON text in UTF-8 of each row by itself, whose values are in the order of the schema's fields."""
     make = _maker(representation.schema)
     try:
         return [msgspec.json.encode(make(row)) for row in rows]

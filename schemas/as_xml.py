@@ -18,13 +18,8 @@ _SPECIAL = re.compile(f"[&<>]|{NOT_PRINTABLE.pattern}")
 _ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 
 
-def render(representation: Representation, rows: Sequence[Sequence[Any]]) -> bytes:
-    """XML text in UTF-8 of rows whose values are in the order of the schema's fields."""
-    return wrap(representation, fragments(representation, rows))
-
-
 def fragments(representation: Representation, rows: Sequence[Sequence[Any]]) -> list[bytes]:
-    """The text of each row by itself."""
+    """XML text in UTF-8 of each row by itself, whose values are in the order of the schema's fields."""
     write = _writer(representation.schema, representation.singular)
     return [write(row).encode() for row in rows]
 

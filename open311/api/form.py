@@ -14,7 +14,6 @@ from open311.config import Settings
 
 URLENCODED, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
-
 # How many times the largest body allowed is still read, when one is too large, before the connection is closed on it.
 _PATIENCE_BODIES = 4
 

@@ -19,7 +19,7 @@ from schemas.discovery import DISCOVERY
 from schemas.error import ERRORS
 from schemas.representation import Representation
 from schemas.request import BATCH_RECEIPT, REALTIME_RECEIPT, REQUESTS, TOKENS
-from tests.api.wire import NOISE, SEATTLE, STREET, TIP, Answer, Api, in_both_formats, read_json
+from tests.api.wire import NOISE, SEATTLE, STREET, TIP, Answer, Api, document, in_both_formats, read_json
 from tests.factories import Factory
 
 GOLDEN = Path(__file__).parent.parent / "golden"
@@ -82,7 +82,7 @@ _SPEC: dict[str, tuple[Representation, list[tuple[Any, ...]]]] = {
 def test_a_document_of_the_specification_is_written_as_it_stands_there(golden: Compare, name: str, format: str) -> None:
     representation, rows = _SPEC[name]
 
-    golden(name, _RENDERERS[format].render(representation, rows), format)
+    golden(name, document(_RENDERERS[format], representation, rows), format)
 
 
 @pytest.fixture

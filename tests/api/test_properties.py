@@ -16,7 +16,7 @@ from schemas.representation import Flag, Items, Moment, Number, Order, Represent
 from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS, TOKENS
 from schemas.service import DEFINITION, SERVICES
 from schemas.text import NOT_PRINTABLE, clean
-from tests.api.wire import read_json, read_xml
+from tests.api.wire import document, read_json, read_xml
 
 _REPRESENTATIONS = {
     "services": SERVICES,
@@ -101,7 +101,7 @@ def test_what_is_read_is_what_was_written(name: str, data: st.DataObject) -> Non
     most = 4 if representation.is_list else 1
     rows = data.draw(st.lists(_row(representation.schema), min_size=0 if representation.is_list else 1, max_size=most))
 
-    json, xml = as_json.render(representation, rows), as_xml.render(representation, rows)
+    json, xml = document(as_json, representation, rows), document(as_xml, representation, rows)
 
     # JSON carries every text but half of a surrogate pair, for which the whole is written without what XML cannot carry.
     json_text = _printable if _SURROGATE.search(repr(rows)) else _whole
@@ -114,8 +114,8 @@ def test_what_is_read_is_what_was_written(name: str, data: st.DataObject) -> Non
 def test_text_as_it_is_kept_is_the_same_in_both_formats(text: str) -> None:
     rows = [(400, clean(text))]
 
-    ((_, in_json),) = [each.values() for each in read_json(as_json.render(ERRORS, rows))]
-    ((_, in_xml),) = [each.values() for each in read_xml(as_xml.render(ERRORS, rows))]
+    ((_, in_json),) = [each.values() for each in read_json(document(as_json, ERRORS, rows))]
+    ((_, in_xml),) = [each.values() for each in read_xml(document(as_xml, ERRORS, rows))]
 
     assert in_json == (in_xml or "") == clean(text)
 

@@ -272,3 +272,8 @@ def picture(kind: str = "PNG", size: tuple[int, int] = (4, 3), color: str = "red
 def upload(content: bytes, name: str = "photo.png") -> tuple[BytesIO, str]:
     """A file part of a form."""
     return BytesIO(content), name
+
+
+def document(renderer: Any, representation: Any, rows: Any) -> bytes:
+    """The whole document of rows, as schemas.as_json or schemas.as_xml writes it."""
+    return bytes(renderer.wrap(representation, renderer.fragments(representation, rows)))
