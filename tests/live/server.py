@@ -29,7 +29,7 @@ from open311.keys import create_key
 
 READY_SECONDS = 60
 
-# Of the export's last two weeks every third case, so that the last seven days have some whatever today's weekday is;
+# Of the export's last two weeks every third case, so that the two weeks before now have some whatever today's weekday is;
 # and some of its first day, which lie further back than a list without dates goes.
 _LAST_ROWS, _EVERY, _FIRST_ROWS = 4800, 3, 20
 
