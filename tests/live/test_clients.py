@@ -98,13 +98,13 @@ def test_georeport_reads_a_definition(live: Live, output_format: str) -> None:
 
 
 def test_georeport_lists_and_filters_requests(georeport: GeoReport) -> None:
-    week_ago = (datetime.now(UTC) - timedelta(days=7)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    two_weeks_ago = (datetime.now(UTC) - timedelta(days=14)).strftime("%Y-%m-%dT%H:%M:%SZ")
 
-    newest = georeport.get_service_requests(start_date=week_ago)
-    closed = georeport.get_service_requests(start_date=week_ago, status="closed")
+    newest = georeport.get_service_requests(start_date=two_weeks_ago)
+    closed = georeport.get_service_requests(start_date=two_weeks_ago, status="closed")
     wanted = newest[0]["service_request_id"], newest[-1]["service_request_id"]
     both = georeport.get_service_requests(service_request_id=",".join(wanted))
-    of_one_service = georeport.get_service_requests(service_code=newest[0]["service_code"], end_date=week_ago)
+    of_one_service = georeport.get_service_requests(service_code=newest[0]["service_code"], end_date=two_weeks_ago)
 
     assert len(newest) > 100
     assert {row["status"] for row in newest} == {"open", "closed"}
@@ -548,7 +548,7 @@ def test_fixmystreet_fetches_what_was_reported_elsewhere(fixmystreet: FixMyStree
     found = fixmystreet.get(
         "requests.xml",
         jurisdiction_id=BOSTON,
-        start_date=(end - timedelta(days=7)).isoformat(),
+        start_date=(end - timedelta(days=14)).isoformat(),
         end_date=end.isoformat(),
     )
 
