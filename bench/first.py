@@ -124,6 +124,7 @@ def _pgbench_script(rig: Rig, secret: str) -> str:
                     jurisdiction_id=city.id,
                     service=service.new,
                     point=point,
+                    answers={},
                     default_department_id=city.default_department_id,
                     at=now,
                 )

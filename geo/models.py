@@ -1,10 +1,11 @@
 """Layers of boundaries, each boundary in versions."""
 
 from datetime import datetime
+from typing import Any
 
 from shapely.geometry import MultiPolygon
-from sqlalchemy import Double, Index, Text, UniqueConstraint, and_, or_, text
-from sqlalchemy.dialects.postgresql import ExcludeConstraint
+from sqlalchemy import CheckConstraint, Double, Index, Text, UniqueConstraint, and_, or_, text
+from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql import ColumnElement
 
@@ -59,3 +60,33 @@ class Boundary(CityRow, Base):
             or_(cls.valid_from.is_(None), cls.valid_from <= at),
             or_(cls.valid_to.is_(None), cls.valid_to > at),
         )
+
+
+class LayerVersion(CityRow, Base):
+    """A map of a layer as it was published: in force from valid_from (null: since ever) until the next version begins.
+
+    Its boundaries are those of the layer that begin then; a district drawn as before keeps its row.  findings: what was
+    repaired, and what overlaps or is left out, as `boundary import` told it.  withdrawn_at: it was taken back.
+    stamping: how far the requests are stamped with it ("waiting", "running", "done"): all of those up to the id
+    stamped_through_id.  reroutes: open requests were asked to be routed anew; rerouted_requests counts those that moved.
+    """
+
+    __tablename__ = "layer_version"
+    __table_args__ = (
+        city_key("layer_id", "layer"),
+        CheckConstraint("stamping in ('waiting', 'running', 'done')", name="stamping"),
+        Index(None, "jurisdiction_id", "layer_id"),
+    )
+
+    layer_id: Mapped[int]
+    valid_from: Mapped[datetime | None]
+    published_at: Mapped[datetime]
+    withdrawn_at: Mapped[datetime | None]
+    source: Mapped[str] = mapped_column(Text)
+    boundaries: Mapped[int]
+    findings: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    reroutes: Mapped[bool] = mapped_column(server_default=text("false"))
+    stamping: Mapped[str] = mapped_column(Text, server_default=text("'waiting'"))
+    stamped_through_id: Mapped[int] = mapped_column(server_default=text("0"))
+    stamped_requests: Mapped[int] = mapped_column(server_default=text("0"))
+    rerouted_requests: Mapped[int] = mapped_column(server_default=text("0"))

@@ -1,12 +1,14 @@
 """Who handles a request, and why: the one candidate query, and the decision read from it."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import (
     BigInteger,
     ColumnElement,
+    Double,
     FromClause,
     Integer,
     Select,
@@ -21,21 +23,31 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from geo.models import Boundary, Layer
-from geo.queries import covers
+from geo.queries import covers, covers_across_seam
+from routing.calendars import Calendar, is_open
 from routing.models import Department, RoutingRule
 
 BY_SERVICE, BY_GROUP, BY_ANY = "service", "group", "any"
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A department that could answer for a request: through a rule, or (rule None) as the city's default."""
+    """A department that could answer for a request: through a rule, or (rule None) as the city's default.
+
+    matched: what of the service the rule speaks of.  The boundary is a version of a district; valid_from and valid_to
+    say when it is in force.  calendar is the name of one, `during` whether it must be open or closed.
+    """
 
     rule: str | None
+    priority: int | None = None
     matched: str
+    attribute: str | None = None
+    value: str | None = None
+    calendar: str | None = None
+    during: str | None = None
     department_id: int
     department: str
     unit_id: int | None
@@ -44,6 +56,19 @@ class Candidate:
     boundary_id: int | None
     boundary_code: str | None
     boundary: str | None
+    area_square_metres: float | None = None
+    valid_from: datetime | None = None
+    valid_to: datetime | None = None
+
+    @property
+    def answers(self) -> str:
+        """Who answers: the unit, or the department itself."""
+        return self.unit or self.department
+
+    @property
+    def conditions(self) -> int:
+        """How many conditions narrow the rule beyond service and place."""
+        return (self.attribute is not None) + (self.calendar is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,11 +76,13 @@ class Decision:
     """Where a request goes: the first candidate; all of them, in rank order, are the explanation.
 
     boundary_ids: the boundaries of every layer that cover the point; layer_ids: their layers, in the same order.
+    unplaced_because: why the place of the request is not known though an address was given.
     """
 
     candidates: Sequence[Candidate]
-    boundary_ids: Sequence[int]
-    layer_ids: Sequence[int]
+    boundary_ids: Sequence[int] = ()
+    layer_ids: Sequence[int] = ()
+    unplaced_because: str | None = None
 
     @property
     def chosen(self) -> Candidate:
@@ -66,6 +93,8 @@ class Decision:
     def reason(self) -> str:
         """Why, as a sentence that a resident can read."""
         chosen = self.chosen
+        if self.unplaced_because is not None:
+            return f"{self.unplaced_because}, so it goes to {chosen.department} until somebody finds the place."
         if chosen.rule is None:
             return f"No rule names a department for this service at this place, so it goes to {chosen.department}."
         subject = {
@@ -73,42 +102,83 @@ class Decision:
             BY_GROUP: "requests of this group of services",
             BY_ANY: "all requests",
         }[chosen.matched]
-        place = f"in {chosen.boundary}" if chosen.boundary else "in the whole city"
-        return f"{chosen.unit or chosen.department} answers for {subject} {place} (rule {chosen.rule})."
+        words = [f"{chosen.answers} answers for {subject}"]
+        if chosen.attribute is not None:
+            words.append(f"whose {chosen.attribute} is {chosen.value}")
+        words.append(f"in {chosen.boundary}" if chosen.boundary else "in the whole city")
+        if chosen.calendar is not None:
+            words.append(f"{'during' if chosen.during == 'open' else 'outside'} the hours of {chosen.calendar}")
+        return f"{' '.join(words)} (rule {chosen.rule})."
 
     def as_record(self) -> dict[str, Any]:
         """The decision as it is kept with the request: plain JSON, by code, readable after rules and maps have changed."""
-        return {
+        kept = {
             "rule": self.chosen.rule,
             "department": self.chosen.department,
             "unit": self.chosen.unit,
             "boundary_id": self.chosen.boundary_id,
             "reason": self.reason,
-            "candidates": [
-                {
-                    "rule": each.rule,
-                    "matched": each.matched,
-                    "department": each.department,
-                    "unit": each.unit,
-                    "layer": each.layer,
-                    "boundary": each.boundary_code,
-                }
-                for each in self.candidates
-            ],
+            "candidates": [_candidate_record(each) for each in self.candidates],
         }
+        if self.unplaced_because is not None:
+            kept["unplaced_because"] = self.unplaced_because
+        return kept
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> "Decision":
+        """The decision that was kept; what an older record does not say is None."""
+        return cls(
+            candidates=[_candidate_of(each) for each in record["candidates"]],
+            unplaced_because=record.get("unplaced_because"),
+        )
+
+
+# How a record spells a field of Candidate, where it is not by the field's own name.  Ids, which name nothing once a row
+# is gone, are not kept, but for the boundary's: its shape is what a distance is measured to.
+_RECORDED_AS = {
+    each.name: {"boundary_code": "boundary", "boundary": "boundary_name"}.get(each.name, each.name)
+    for each in fields(Candidate)
+    if each.name not in ("department_id", "unit_id")
+}
+_ALWAYS_KEPT = {"rule", "matched", "department", "unit", "layer", "boundary_code"}
+
+
+def _candidate_record(candidate: Candidate) -> dict[str, Any]:
+    kept = {}
+    for name, recorded_as in _RECORDED_AS.items():
+        value = getattr(candidate, name)
+        if value is not None or name in _ALWAYS_KEPT:
+            kept[recorded_as] = value.isoformat() if isinstance(value, datetime) else value
+    return kept
+
+
+def _candidate_of(record: Mapping[str, Any]) -> Candidate:
+    known: dict[str, Any] = {name: record.get(recorded_as) for name, recorded_as in _RECORDED_AS.items()}
+    for name in ("valid_from", "valid_to"):
+        known[name] = known[name] and datetime.fromisoformat(known[name])
+    known["boundary"] = known["boundary"] or known["boundary_code"]
+    return Candidate(**known, department_id=0, unit_id=None)
 
 
 def candidates(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select[Any]:
     """Every candidate of every case, ranked: columns key, rank, those of Candidate, and boundary_ids and layer_ids of the case.
 
-    `cases` has the columns key, service_id, service_group, location (null: no place is known), at (which version of
-    the map) and default_department_id.  The default department is always the last candidate, so no case is without one.
-    Order: priority (lower first), service before group before any, with boundary before without, smaller area, rule code.
-    Source: design, decision 3.
+    `cases` has the columns
+      key, service_id, service_group,
+      attributes              the answers of the form, JSONB
+      location                null: no place is known
+      at                      which version of the map, and which rules
+      reported_at             for calendars
+      default_department_id
+      is_unplaced             an address was given that could not be placed: then no rule speaks of the case.
+    The default department is always the last candidate, so no case is without one.
+    Order: priority (lower first), service before group before any, more conditions before fewer, with boundary before
+    without, smaller area, rule code.  Source: design, decision 3; docs/decisions/0004.
     """
     here = _boundaries_here(cases, jurisdiction_id)
     ranked = union_all(_by_rule(cases, here, jurisdiction_id), _by_default(cases)).subquery("candidate")
     unit, parent = Department.__table__.alias("unit"), Department.__table__.alias("parent")
+    calendar = Calendar.__table__
     stamps = (
         select(
             here.c.key,
@@ -118,23 +188,18 @@ def candidates(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select
         .group_by(here.c.key)
         .subquery("stamps")
     )
-    rank = func.row_number().over(
-        partition_by=ranked.c.key,
-        order_by=[
-            ranked.c.rule.is_(None),
-            ranked.c.priority,
-            ranked.c.breadth,
-            ranked.c.boundary_id.is_(None),
-            ranked.c.area_square_metres,
-            ranked.c.rule.collate("C"),  # the same order on every server
-        ],
-    )
+    rank = func.row_number().over(partition_by=ranked.c.key, order_by=_order(ranked))
     return (
         select(
             ranked.c.key,
             rank.label("rank"),
             ranked.c.rule,
+            ranked.c.priority,
             case((ranked.c.breadth == 0, BY_SERVICE), (ranked.c.breadth == 1, BY_GROUP), else_=BY_ANY).label("matched"),
+            ranked.c.attribute,
+            ranked.c.value,
+            calendar.c.name.label("calendar"),
+            ranked.c.during,
             func.coalesce(parent.c.id, unit.c.id).label("department_id"),
             func.coalesce(parent.c.name, unit.c.name).label("department"),
             case((parent.c.id.is_not(None), unit.c.id)).label("unit_id"),
@@ -143,62 +208,101 @@ def candidates(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select
             ranked.c.boundary_id,
             ranked.c.boundary_code,
             ranked.c.boundary,
+            ranked.c.area_square_metres,
+            ranked.c.valid_from,
+            ranked.c.valid_to,
             stamps.c.boundary_ids,
             stamps.c.layer_ids,
         )
         .select_from(ranked)
         .join(unit, and_(unit.c.jurisdiction_id == jurisdiction_id, unit.c.id == ranked.c.department_id))
         .outerjoin(parent, and_(parent.c.jurisdiction_id == jurisdiction_id, parent.c.id == unit.c.parent_id))
+        .outerjoin(calendar, and_(calendar.c.jurisdiction_id == jurisdiction_id, calendar.c.id == ranked.c.calendar_id))
         .outerjoin(stamps, stamps.c.key == ranked.c.key)
         .order_by(ranked.c.key, "rank")
     )
 
 
-def decide(rows: Sequence[Any]) -> Decision:
-    """The decision of one case, from its rows of `candidates`."""
-    return Decision(
-        candidates=[
-            Candidate(
-                rule=row.rule,
-                matched=row.matched,
-                department_id=row.department_id,
-                department=row.department,
-                unit_id=row.unit_id,
-                unit=row.unit,
-                layer=row.layer,
-                boundary_id=row.boundary_id,
-                boundary_code=row.boundary_code,
-                boundary=row.boundary,
-            )
-            for row in rows
-        ],
-        boundary_ids=rows[0].boundary_ids or [],
-        layer_ids=rows[0].layer_ids or [],
+def winners(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select[Any]:
+    """The first candidate of every case alone: columns key, rule, boundary_id, department_id and unit_id.
+
+    For many cases at once, of which nobody asks the reasons; the cases and the order are those of `candidates`.
+    """
+    here = _boundaries_here(cases, jurisdiction_id)
+    ranked = union_all(_by_rule(cases, here, jurisdiction_id), _by_default(cases)).subquery("candidate")
+    first = (
+        select(ranked.c.key, ranked.c.rule, ranked.c.boundary_id, ranked.c.department_id)
+        .distinct(ranked.c.key)
+        .order_by(ranked.c.key, *_order(ranked))
+        .subquery("first")
+    )
+    unit = Department.__table__.alias("unit")
+    return (
+        select(
+            first.c.key,
+            first.c.rule,
+            first.c.boundary_id,
+            func.coalesce(unit.c.parent_id, unit.c.id).label("department_id"),
+            case((unit.c.parent_id.is_not(None), unit.c.id)).label("unit_id"),
+        )
+        .select_from(first)
+        .join(unit, and_(unit.c.jurisdiction_id == jurisdiction_id, unit.c.id == first.c.department_id))
     )
 
 
+def decide(rows: Sequence[Any], *, unplaced_because: str | None = None) -> Decision:
+    """The decision of one case, from its rows of `candidates`."""
+    return Decision(
+        candidates=[Candidate(**{name: getattr(row, name) for name in _CANDIDATE_FIELDS}) for row in rows],
+        boundary_ids=rows[0].boundary_ids or [],
+        layer_ids=rows[0].layer_ids or [],
+        unplaced_because=unplaced_because,
+    )
+
+
+_CANDIDATE_FIELDS = [each.name for each in fields(Candidate)]
+
+
+def _order(ranked: FromClause) -> list[ColumnElement[Any]]:
+    return [
+        ranked.c.rule.is_(None),
+        ranked.c.priority,
+        ranked.c.breadth,
+        ranked.c.conditions.desc(),
+        ranked.c.boundary_id.is_(None),
+        ranked.c.area_square_metres,
+        ranked.c.rule.collate("C"),  # the same order on every server
+    ]
+
+
 def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Any:
+    def meeting(condition: ColumnElement[bool]) -> Select[Any]:
+        return (
+            select(
+                cases.c.key,
+                Boundary.id.label("boundary_id"),
+                Boundary.layer_id,
+                Layer.code.label("layer"),
+                Boundary.code,
+                Boundary.name,
+                Boundary.area_square_metres,
+                Boundary.valid_from,
+                Boundary.valid_to,
+            )
+            .select_from(cases)
+            .join(
+                Boundary,
+                and_(Boundary.jurisdiction_id == jurisdiction_id, condition, Boundary.in_force(cases.c.at)),
+            )
+            .join(Layer, and_(Layer.jurisdiction_id == jurisdiction_id, Layer.id == Boundary.layer_id))
+        )
+
     # Materialized: each detailed polygon is tested once a point, not once a rule that speaks of it.
     return (
-        select(
-            cases.c.key,
-            Boundary.id.label("boundary_id"),
-            Boundary.layer_id,
-            Layer.code.label("layer"),
-            Boundary.code,
-            Boundary.name,
-            Boundary.area_square_metres,
+        union_all(
+            meeting(covers(Boundary.area, cases.c.location)),
+            meeting(covers_across_seam(Boundary.area, cases.c.location)),
         )
-        .select_from(cases)
-        .join(
-            Boundary,
-            and_(
-                Boundary.jurisdiction_id == jurisdiction_id,
-                covers(Boundary.area, cases.c.location),
-                Boundary.in_force(cases.c.at),
-            ),
-        )
-        .join(Layer, and_(Layer.jurisdiction_id == jurisdiction_id, Layer.id == Boundary.layer_id))
         .cte("here")
         .prefix_with("materialized", dialect="postgresql")
     )
@@ -216,12 +320,21 @@ def _by_rule(cases: FromClause, here: Any, jurisdiction_id: ColumnElement[int]) 
             rule.code.label("rule"),
             rule.priority,
             case((rule.service_id.is_not(None), 0), (rule.service_group.is_not(None), 1), else_=2).label("breadth"),
+            (cast(rule.attribute_code.is_not(None), Integer) + cast(rule.calendar_id.is_not(None), Integer)).label(
+                "conditions"
+            ),
+            rule.attribute_code.label("attribute"),
+            rule.attribute_value.label("value"),
+            rule.calendar_id,
+            rule.during,
             rule.department_id,
             here.c.layer,
             here.c.boundary_id,
             here.c.code.label("boundary_code"),
             here.c.name.label("boundary"),
             here.c.area_square_metres,
+            here.c.valid_from,
+            here.c.valid_to,
         )
         .select_from(cases)
         .join(rule, and_(rule.jurisdiction_id == jurisdiction_id, speaks_of_service))
@@ -229,20 +342,44 @@ def _by_rule(cases: FromClause, here: Any, jurisdiction_id: ColumnElement[int]) 
             here,
             and_(here.c.key == cases.c.key, here.c.layer_id == rule.layer_id, here.c.code == rule.boundary_code),
         )
-        .where(or_(rule.layer_id.is_(None), here.c.boundary_id.is_not(None)))
+        .where(
+            ~cases.c.is_unplaced,
+            or_(rule.layer_id.is_(None), here.c.boundary_id.is_not(None)),
+            rule.in_force(cases.c.at),
+            or_(
+                rule.attribute_code.is_(None),
+                # An answer of several values holds each of them.
+                cases.c.attributes[rule.attribute_code].contains(func.to_jsonb(rule.attribute_value)),
+            ),
+            or_(
+                rule.calendar_id.is_(None),
+                is_open(jurisdiction_id, rule.calendar_id, cases.c.reported_at) == (rule.during == "open"),
+            ),
+        )
     )
 
 
 def _by_default(cases: FromClause) -> Select[Any]:
+    def nothing(kind: Any) -> ColumnElement[Any]:
+        return cast(null(), kind)
+
+    moment = TIMESTAMP(timezone=True)
     return select(
         cases.c.key,
-        cast(null(), Text),
-        cast(null(), Integer),
+        nothing(Text),
+        nothing(BigInteger),
         literal(2, Integer),
+        literal(0, Integer),
+        nothing(Text),
+        nothing(Text),
+        nothing(BigInteger),
+        nothing(Text),
         cases.c.default_department_id,
-        cast(null(), Text),
-        cast(null(), BigInteger),
-        cast(null(), Text),
-        cast(null(), Text),
-        cast(null(), BigInteger),
+        nothing(Text),
+        nothing(BigInteger),
+        nothing(Text),
+        nothing(Text),
+        nothing(Double),
+        nothing(moment),
+        nothing(moment),
     )

@@ -1,9 +1,13 @@
 """Departments with their units, and the rules that choose among them."""
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
+from datetime import datetime
+
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, and_, or_, text
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.sql import ColumnElement
 
 from db import Base, CityRow, city_key
+from routing.calendars import Calendar
 
 
 class Department(CityRow, Base):
@@ -22,7 +26,9 @@ class Department(CityRow, Base):
 class RoutingRule(CityRow, Base):
     """Requests of this service (or group, or any) inside this boundary (or anywhere) go to this department or unit.
 
-    The boundary is named by layer and code and not by its row, so that a rule outlives a new version of the map.
+    The boundary is named by layer and code and not by its row, so that a rule outlives a new version of the map.  Two
+    conditions may narrow a rule: the answer to one question of the service's form, and whether a calendar is open or
+    closed when the request comes in.  valid_to is not part of the time that a rule is in force.
     """
 
     __tablename__ = "routing_rule"
@@ -31,8 +37,13 @@ class RoutingRule(CityRow, Base):
         city_key("service_id", "service"),
         city_key("layer_id", "layer"),
         city_key("department_id", "department"),
+        city_key("calendar_id", Calendar.__tablename__),
         CheckConstraint("service_id is null or service_group is null", name="service_or_group"),
         CheckConstraint("(layer_id is null) = (boundary_code is null)", name="boundary_has_layer"),
+        CheckConstraint("(calendar_id is null) = (during is null)", name="calendar_has_during"),
+        CheckConstraint("during in ('open', 'closed')", name="during"),
+        CheckConstraint("(attribute_code is null) = (attribute_value is null)", name="attribute_has_value"),
+        CheckConstraint("valid_from < valid_to", name="validity"),
         Index(None, "jurisdiction_id", "service_id"),
     )
 
@@ -42,5 +53,19 @@ class RoutingRule(CityRow, Base):
     layer_id: Mapped[int | None]
     boundary_code: Mapped[str | None] = mapped_column(Text)
     department_id: Mapped[int]
+    attribute_code: Mapped[str | None] = mapped_column(Text)
+    attribute_value: Mapped[str | None] = mapped_column(Text)
+    calendar_id: Mapped[int | None]
+    during: Mapped[str | None] = mapped_column(Text)
+    valid_from: Mapped[datetime | None]
+    valid_to: Mapped[datetime | None]
     priority: Mapped[int] = mapped_column(server_default=text("100"))
     note: Mapped[str | None] = mapped_column(Text)
+
+    @classmethod
+    def in_force(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
+        """Whether the rule is in force at a moment."""
+        return and_(
+            or_(cls.valid_from.is_(None), cls.valid_from <= at),
+            or_(cls.valid_to.is_(None), cls.valid_to > at),
+        )

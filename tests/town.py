@@ -1,18 +1,20 @@
 """A town drawn in the test: its map, departments and rules, each made by a line."""
 
-from collections.abc import Mapping
-from datetime import UTC, datetime
+import json
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime
 from typing import Any
 
 from shapely import MultiPolygon, Polygon, box
-from sqlalchemy import BigInteger, Double, Text, column, literal, select, values
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Double, Text, cast, column, literal, select, values
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 
 from db import db
 from geo.models import Boundary, Layer
 from geo.point import Point
 from geo.queries import make_point
 from open311.models import Jurisdiction, Service
+from routing.calendars import Calendar, CalendarDay, CalendarHours
 from routing.decision import Decision, candidates, decide
 from routing.models import Department, RoutingRule
 
@@ -109,8 +111,9 @@ class Town:
         boundary: str | None = None,
         layer: str = "ward",
         priority: int = 100,
+        **conditions: Any,
     ) -> RoutingRule:
-        """A rule; the department is made when there is none."""
+        """A rule; the department is made when there is none.  `conditions`: further columns of the rule."""
         return self.keep(
             RoutingRule(
                 jurisdiction_id=self.id,
@@ -121,8 +124,37 @@ class Town:
                 boundary_code=boundary,
                 department_id=self.department(department).id,
                 priority=priority,
+                **conditions,
             )
         )
+
+    def calendar(
+        self, name: str, *hours: tuple[int, int, int], days: Sequence[tuple[date, int | None, int | None]] = ()
+    ) -> Calendar:
+        """A calendar in the town's zone: (weekday, opens, closes) in hours, and days that differ."""
+        calendar: Calendar = self.keep(Calendar(jurisdiction_id=self.id, code=name, name=name, timezone=self.city.timezone))
+        for weekday, opens, closes in hours:
+            self.keep(
+                CalendarHours(
+                    jurisdiction_id=self.id,
+                    calendar_id=calendar.id,
+                    weekday=weekday,
+                    opens_minute=opens * 60,
+                    closes_minute=closes * 60,
+                )
+            )
+        for day, opens_at, closes_at in days:
+            self.keep(
+                CalendarDay(
+                    jurisdiction_id=self.id,
+                    calendar_id=calendar.id,
+                    day=day,
+                    opens_minute=opens_at and opens_at * 60,
+                    closes_minute=closes_at and closes_at * 60,
+                    name="A day that differs",
+                )
+            )
+        return calendar
 
     def decide(
         self,
@@ -130,21 +162,29 @@ class Town:
         *,
         long: float | None = None,
         lat: float | None = None,
-        at: datetime = MIDNIGHT,
+        **case: Any,
     ) -> Decision:
-        """The decision for a request of this service at this place (none: no place is known)."""
+        """The decision for a request of this service at this place (none: no place is known); `case` as `cases` takes it."""
         point = None if long is None or lat is None else Point(long=long, lat=lat)
-        return self.decide_all({0: (service, point)}, at=at)[0]
+        return self.decide_all({0: (service, point)}, **case)[0]
 
-    def decide_all(self, cases: Mapping[int, tuple[str, Point | None]], *, at: datetime = MIDNIGHT) -> dict[int, Decision]:
+    def decide_all(self, cases: Mapping[int, tuple[str, Point | None]], **case: Any) -> dict[int, Decision]:
         """Key of each case (service, point): its decision, all by one query."""
         found: dict[int, list[Any]] = {key: [] for key in cases}
-        for row in db.session.execute(candidates(self.cases(cases, at=at), literal(self.id, BigInteger))):
+        for row in db.session.execute(candidates(self.cases(cases, **case), literal(self.id, BigInteger))):
             found[row.key].append(row)
         return {key: decide(rows) for key, rows in found.items()}
 
-    def cases(self, cases: Mapping[int, tuple[str, Point | None]], *, at: datetime = MIDNIGHT) -> Any:
-        """The cases as `routing.decision.candidates` takes them."""
+    def cases(
+        self,
+        cases: Mapping[int, tuple[str, Point | None]],
+        *,
+        at: datetime = MIDNIGHT,
+        reported_at: datetime | None = None,
+        answers: Mapping[str, Any] | None = None,
+        is_unplaced: bool = False,
+    ) -> Any:
+        """The cases as `routing.decision.candidates` takes them; reported_at is `at` unless given."""
         given = values(
             column("key", BigInteger),
             column("service_id", BigInteger),
@@ -170,6 +210,9 @@ class Town:
             given.c.service_group,
             make_point(long=given.c.long, lat=given.c.lat).label("location"),
             literal(at, TIMESTAMP(timezone=True)).label("at"),
+            literal(reported_at or at, TIMESTAMP(timezone=True)).label("reported_at"),
+            cast(literal(json.dumps(answers or {})), JSONB).label("attributes"),
+            literal(is_unplaced, Boolean).label("is_unplaced"),
             literal(self.city.default_department_id, BigInteger).label("default_department_id"),
         ).subquery("case")
 

@@ -9,8 +9,8 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text, bindparam, select
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text, bindparam, cast, false, select, text
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import TypeEngine
 
@@ -257,7 +257,10 @@ _CASES = select(
     _RECORDED.c.service_group,
     make_point(long=_RECORDED.c.long, lat=_RECORDED.c.lat).label("location"),
     _RECORDED.c.at,
+    _RECORDED.c.at.label("reported_at"),
+    cast(text("'{}'"), JSONB).label("attributes"),
     bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
+    false().label("is_unplaced"),
 ).subquery("case")
 _ROUTE = Statement(candidates(_CASES, bindparam("jurisdiction_id", type_=BigInteger)))
 

@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Text, and_, bindparam, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, insert, literal, select
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement
@@ -76,10 +76,15 @@ def route(
     jurisdiction_id: int,
     service: NewService,
     point: Point | None,
+    answers: Answers,
     default_department_id: int,
     at: datetime,
+    unplaced_because: str | None = None,
 ) -> Decision:
-    """Who would answer for a request of this service at this point (None: no place is known), and why."""
+    """Who would answer for a request of this service at this point (None: no place is known) and moment, and why.
+
+    unplaced_because: an address was given that could not be placed; then the default department answers.
+    """
     rows = _ROUTE.run(
         connection,
         jurisdiction_id=jurisdiction_id,
@@ -88,9 +93,11 @@ def route(
         long=point.long if point else None,
         lat=point.lat if point else None,
         at=at,
+        attributes=Jsonb(answers),
         default_department_id=default_department_id,
+        is_unplaced=unplaced_because is not None,
     ).fetchall()
-    return decide(rows)
+    return decide(rows, unplaced_because=unplaced_because)
 
 
 def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, now: datetime) -> Receipt:
@@ -117,6 +124,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         "media_url": draft.media[0].path if draft.media else None,
         "attributes": Jsonb(draft.answers),
         "channel": draft.channel,
+        "unplaced_because": decision.unplaced_because,
         "is_public": not (is_batch or service.is_private or service.type == "blackbox"),
         "api_key_id": draft.api_key_id,
         "client_reference": draft.client_reference,
@@ -186,8 +194,11 @@ _CASE = select(
     bindparam("service_id", type_=BigInteger).label("service_id"),
     bindparam("service_group", type_=Text).label("service_group"),
     make_point(long=bindparam("long"), lat=bindparam("lat")).label("location"),
+    bindparam("attributes", type_=JSONB).label("attributes"),
     bindparam("at", type_=TIMESTAMP(timezone=True)).label("at"),
+    bindparam("at", type_=TIMESTAMP(timezone=True)).label("reported_at"),
     bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
+    bindparam("is_unplaced", type_=Boolean).label("is_unplaced"),
 ).subquery("case")
 
 _ROUTE = Statement(candidates(_CASE, bindparam("jurisdiction_id", type_=BigInteger)))
@@ -213,6 +224,7 @@ _INSERT = Statement(
             "media_url",
             "attributes",
             "channel",
+            "unplaced_because",
             "is_public",
             "api_key_id",
             "client_reference",

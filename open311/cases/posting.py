@@ -63,6 +63,7 @@ def take_in(
         jurisdiction_id=city.id,
         service=posted.service.new,
         point=sent.point,
+        answers=posted.answers,
         default_department_id=city.default_department_id,
         at=now,
     )

@@ -27,6 +27,8 @@ class ServiceRequest(CityRow, Base):
     The current values are a cache of the history's last rows.  Times are whole seconds, as they are printed and
     filtered.  number is null until a batch request is numbered; is_public is false for what public reads never show.
     media_url: absolute, or a path of ours that begins with "/".  client_reference makes a repeated POST one request.
+    is_overridden: a person chose the department, and no rule changes that until it is returned to automatic.
+    unplaced_because: an address was given that nobody could place yet, and why; null once there is a location.
     """
 
     __tablename__ = "service_request"
@@ -41,6 +43,7 @@ class ServiceRequest(CityRow, Base):
         CheckConstraint("number is not null or (token is not null and not is_public)", name="public_has_number"),
         CheckConstraint("number ~ '^[A-Za-z0-9._-]+$'", name="number_is_url_safe"),
         CheckConstraint("char_length(description) <= 4000", name="description_length"),
+        CheckConstraint("unplaced_because is null or location is null", name="unplaced_has_no_location"),
         Index(
             "ix_service_request_client_reference",
             "jurisdiction_id",
@@ -71,6 +74,13 @@ class ServiceRequest(CityRow, Base):
             text("id desc"),
             postgresql_where=text("is_public"),
         ),
+        Index(
+            "ix_service_request_unplaced",
+            "jurisdiction_id",
+            "id",
+            postgresql_where=text("unplaced_because is not null and status = 'open'"),
+        ),
+        Index("ix_service_request_open", "jurisdiction_id", "id", postgresql_where=text("status = 'open'")),
     )
 
     number: Mapped[str | None] = mapped_column(Text)
@@ -93,6 +103,8 @@ class ServiceRequest(CityRow, Base):
     attributes: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
     channel: Mapped[str] = mapped_column(Text)
     is_public: Mapped[bool]
+    is_overridden: Mapped[bool] = mapped_column(server_default=text("false"))
+    unplaced_because: Mapped[str | None] = mapped_column(Text)
     api_key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_key.id"))
     client_reference: Mapped[str | None] = mapped_column(Text)
 
@@ -100,8 +112,10 @@ class ServiceRequest(CityRow, Base):
 class RequestEvent(CityRow, Base):
     """A fact of a request's history: appended, never changed.
 
-    kind "received": how it came in; "routed": the decision (routing.decision.Decision.as_record); "recorded": what an
-    import's source said of it; "closed"; "numbered".
+    kind "received": how it came in; "routed": a decision (routing.decision.Decision.as_record), with "cause" when it
+    is not the first; "recorded": what an import's source said of it; "changed": what of it is another than before;
+    "overridden": a person chose the department, and why; "released": the choice went back to the rules; "closed";
+    "numbered".
     """
 
     __tablename__ = "request_event"

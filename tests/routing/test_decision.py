@@ -340,11 +340,15 @@ def test_the_record_of_a_decision_is_plain_json_with_the_choice_and_every_candid
         "candidates": [
             {
                 "rule": "west",
+                "priority": 100,
                 "matched": "service",
                 "department": "Public Works",
                 "unit": "West Yard",
                 "layer": "ward",
                 "boundary": "W",
+                "boundary_id": ward.id,
+                "boundary_name": "Ward W",
+                "area_square_metres": 1e6,
             },
             {
                 "rule": None,
