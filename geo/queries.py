@@ -3,7 +3,7 @@
 from typing import Any
 
 from geoalchemy2 import Geography, Geometry
-from sqlalchemy import ColumnElement, Double, Function, and_, case, cast, func, or_, type_coerce
+from sqlalchemy import ColumnElement, Double, Function, case, cast, func, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from geo.columns import WGS84
@@ -17,21 +17,27 @@ def covers(area: Spatial, location: Spatial) -> ColumnElement[bool]:
     return func.ST_Covers(area, location)
 
 
-def covers_across_seam(area: Spatial, location: Spatial) -> ColumnElement[bool]:
-    """Whether the area covers the location's other longitude, and not the one it is given by.
+def box_meets(area: Spatial, other: Spatial) -> ColumnElement[bool]:
+    """Whether the bounding boxes of the two share a point.  Uses the GiST index of area."""
+    return area.op("&&", is_comparison=True)(other)
 
-    180 and -180 degrees are one meridian, and a pole has every longitude: a map cut there belongs to the place by either
-    way of writing it.  False, for the price of a glance, for every other location.
-    """
-    x, y = func.ST_X(location), func.ST_Y(location)
+
+def meets(area: Spatial, other: Spatial) -> ColumnElement[bool]:
+    """Whether the two share a point."""
+    return func.ST_Intersects(area, other)
+
+
+def lies_on_seam(location: Spatial) -> ColumnElement[bool]:
+    """Whether a point can be written with more than one longitude: 180 degrees are -180, and a pole has every one."""
+    return or_(func.abs(func.ST_X(location)) == 180, func.abs(func.ST_Y(location)) == 90)
+
+
+def on_every_longitude(location: Spatial) -> ColumnElement[Any]:
+    """A point that lies on the seam, by every way of writing it."""
+    y = func.ST_Y(location)
     west, east = (func.ST_SetSRID(func.ST_MakePoint(edge, y), WGS84) for edge in (-180.0, 180.0))
     # Along a pole's parallel every point is the pole.
-    same_place = case((func.abs(y) == 90, func.ST_MakeLine(west, east)), else_=func.ST_Collect(west, east))
-    return and_(
-        or_(func.abs(x) == 180, func.abs(y) == 90),
-        func.ST_Intersects(area, same_place),
-        ~func.ST_Covers(area, location),
-    )
+    return type_coerce(case((func.abs(y) == 90, func.ST_MakeLine(west, east)), else_=func.ST_Collect(west, east)), Geometry())
 
 
 def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnElement[Any]:

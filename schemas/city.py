@@ -6,6 +6,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from marshmallow import Schema, ValidationError, fields, post_load, validate, validates_schema
 
+from schemas import moment
 from schemas.text import NOT_PRINTABLE
 
 URL_SAFE = re.compile(r"[A-Za-z0-9_-]+")
@@ -168,17 +169,48 @@ class ServiceSchema(Schema):
         return data
 
 
+class Day(Printable):
+    """A date, or a date and time, as text; read when the city's zone is known."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs)
+        try:
+            if text:
+                moment.read(text, ZoneInfo("UTC"))
+        except moment.NotAMoment as error:
+            raise ValidationError(str(error)) from error
+        return text
+
+
 class RuleSchema(Schema):
-    """A line of rules.csv; what is blank means any service, or everywhere."""
+    """A line of rules.csv; what is blank means any service, everywhere, whatever the answers, at any time."""
 
     code = Words(required=True)
     service_code = Printable(load_default="")
     group = Printable(load_default="")
     layer = Printable(load_default="")
     boundary = Printable(load_default="")
+    attribute = Printable(load_default="")
+    value = Printable(load_default="")
+    calendar = Printable(load_default="")
+    during = Printable(load_default="", validate=validate.OneOf(["", "open", "closed"], error="must be open or closed"))
     department = Words(required=True)
     priority = fields.Integer(load_default=100, validate=validate.Range(min=-1_000_000, max=1_000_000))
+    valid_from = Day(load_default="")
+    valid_to = Day(load_default="")
     note = Printable(load_default="")
+
+    @validates_schema
+    def _what_belongs_together_is_together(self, data: Any, **kwargs: Any) -> None:
+        if data["service_code"] and data["group"]:
+            raise ValidationError("must be blank where service_code is given", "group")
+        for one, other in (("layer", "boundary"), ("attribute", "value"), ("calendar", "during")):
+            if bool(data[one]) != bool(data[other]):
+                raise ValidationError(f"{one} and {other} must be given together", other)
+        if data["valid_from"] and data["valid_to"]:
+            utc = ZoneInfo("UTC")
+            if moment.read(data["valid_from"], utc) >= moment.read(data["valid_to"], utc):
+                raise ValidationError("must be later than valid_from", "valid_to")
 
 
 class LocatedSchema(Schema):
