@@ -1,9 +1,7 @@
 """A city's folder, read and checked whole: every problem with its file and line."""
 
-import csv
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from io import StringIO
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,13 +9,14 @@ from marshmallow import Schema, ValidationError
 
 from geo.importing import BadBoundaries, NewBoundary, read_geojson
 from open311.cases.recorded import ExportMapping
-from open311.city.lines import BadFile, Lines, read_text
-from schemas.city import DepartmentSchema, JurisdictionSchema, RuleSchema, ServiceSchema
-from schemas.problems import flatten
+from open311.city.lines import BadFile, Lines
+from open311.city.rules import Known, RuleLine, read_rules, unknown_names
+from schemas.calendar import CalendarSchema
+from schemas.city import DepartmentSchema, JurisdictionSchema, ServiceSchema
 
 T = TypeVar("T")
 
-REQUESTS, MAPPING = ("requests.csv.gz", "requests.csv"), "mapping.yml"
+REQUESTS, MAPPING, CALENDARS = ("requests.csv.gz", "requests.csv"), "mapping.yml", "calendars.yml"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +30,7 @@ class CityFolder:
     jurisdiction: Mapping[str, Any]
     departments: Sequence[Mapping[str, Any]]
     services: Sequence[Mapping[str, Any]]
+    calendars: Sequence[Mapping[str, Any]]
     boundaries: Mapping[str, Sequence[NewBoundary]]
     rules: Sequence[Mapping[str, Any]]
     requests: Path | None
@@ -53,7 +53,8 @@ def read_folder(path: Path) -> CityFolder:
     jurisdiction = attempt(lambda: _one(path / "jurisdiction.yml", JurisdictionSchema()))
     departments = attempt(lambda: _several(path / "departments.yml", DepartmentSchema()))
     services = attempt(lambda: _several(path / "services.yml", ServiceSchema()))
-    rules = attempt(lambda: _rules(path / "rules.csv"))
+    calendars = attempt(lambda: _calendars(path / CALENDARS))
+    rules = attempt(lambda: read_rules(path / "rules.csv"))
     boundaries: dict[str, list[NewBoundary]] = {}
     for layer, about in (jurisdiction[0] if jurisdiction else {}).get("layers", {}).items():
         drawn = attempt(lambda layer=layer, about=about: _layer(path, layer, about))  # type: ignore[misc]
@@ -66,16 +67,17 @@ def read_folder(path: Path) -> CityFolder:
     if requests is not None and mapping is None:
         problems.append(f"{requests}:1: cannot be read without {MAPPING} beside it")
     if not problems:
-        assert jurisdiction and departments and services and rules is not None
-        problems += _references(jurisdiction, departments, services, rules, boundaries)
+        assert jurisdiction and departments and services and calendars is not None and rules is not None
+        problems += _references(jurisdiction, departments, services, calendars, rules, boundaries)
     if problems:
         raise BadFile(problems)
-    assert jurisdiction and departments and services and rules is not None
+    assert jurisdiction and departments and services and calendars is not None and rules is not None
     return CityFolder(
         path=path,
         jurisdiction=jurisdiction[0],
         departments=departments[0],
         services=services[0],
+        calendars=calendars,
         boundaries=boundaries,
         rules=[rule for _, rule in rules],
         requests=requests,
@@ -103,6 +105,18 @@ def _several(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
         raise BadFile(lines.problems(error.messages)) from error
 
 
+def _calendars(path: Path) -> list[dict[str, Any]]:
+    """The calendars of a file, none when there is no such file."""
+    if not path.exists():
+        return []
+    calendars, lines = _several(path, CalendarSchema())
+    codes = [each["code"] for each in calendars]
+    twice = [position for position, code in enumerate(codes) if code in codes[:position]]
+    if twice:
+        raise BadFile([lines.at((position, "code"), f"code: {codes[position]!r} stands twice") for position in twice])
+    return calendars
+
+
 def _layer(path: Path, layer: str, about: Mapping[str, str]) -> list[NewBoundary]:
     file = path / "boundaries" / f"{layer}.geojson"
     if not file.exists():
@@ -110,55 +124,12 @@ def _layer(path: Path, layer: str, about: Mapping[str, str]) -> list[NewBoundary
     return read_geojson(file, code_property=about["code_property"], name_property=about["name_property"])
 
 
-def _rules(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """(line, rule) of a rules file; raises BadFile."""
-    schema, found, problems = RuleSchema(), [], []
-    codes: set[str] = set()
-    reader = csv.DictReader(StringIO(read_text(path), newline=""), strict=True)
-    try:
-        header = list(reader.fieldnames or ())
-        missing, unknown = {"code", "department"} - set(header), set(header) - set(schema.fields)
-        if missing:
-            problems.append(f"{path}:1: must have the columns {', '.join(sorted(missing))}")
-        if unknown:
-            problems.append(f"{path}:1: has a column that no rule has: {', '.join(sorted(unknown))}")
-        for row in [] if problems else reader:
-            line = reader.line_num
-            if None in row:
-                problems.append(f"{path}:{line}: has more fields than the header (quote what holds a comma)")
-                continue
-            given: dict[str, str] = {name: (text or "").strip() for name, text in row.items()}
-            if not given.get("priority"):
-                given.pop("priority", None)  # blank: the default
-            try:
-                rule = dict(schema.load(given))
-                _check_rule(rule, codes)
-                codes.add(rule["code"])
-                found.append((line, rule))
-            except ValidationError as error:
-                named = error.messages_dict
-                problems += [f"{path}:{line}: {name}: {text}" for name in named for text in flatten(named[name])]
-    except csv.Error as error:
-        problems.append(f"{path}:{reader.reader.line_num}: not CSV: {error}")
-    if problems:
-        raise BadFile(problems)
-    return found
-
-
-def _check_rule(rule: Mapping[str, Any], codes: set[str]) -> None:
-    if rule["code"] in codes:
-        raise ValidationError({"code": [f"{rule['code']!r} stands twice"]})
-    if rule["service_code"] and rule["group"]:
-        raise ValidationError({"group": ["must be blank where service_code is given"]})
-    if bool(rule["layer"]) != bool(rule["boundary"]):
-        raise ValidationError({"boundary": ["layer and boundary must be given together"]})
-
-
 def _references(
     jurisdiction: tuple[Mapping[str, Any], Lines],
     departments: tuple[Sequence[Mapping[str, Any]], Lines],
     services: tuple[Sequence[Mapping[str, Any]], Lines],
-    rules: Sequence[tuple[int, Mapping[str, Any]]],
+    calendars: Sequence[Mapping[str, Any]],
+    rules: Sequence[RuleLine],
     boundaries: Mapping[str, Sequence[NewBoundary]],
 ) -> list[str]:
     """Problems between the files: codes that stand twice, names that nothing has."""
@@ -182,18 +153,17 @@ def _references(
         problems.append(
             jurisdiction[1].at(("default_department",), f"default_department: no department has the code {default!r}")
         )
-    known = {
-        "service_code": {service["service_code"] for service in services[0]},
-        "group": {service["group"] for service in services[0]},
-        "layer": set(boundaries),
-        "department": codes,
-    }
-    rules_file = departments[1].path.parent / "rules.csv"
-    for line, rule in rules:
-        for name, values in known.items():
-            if rule[name] and rule[name] not in values:
-                problems.append(f"{rules_file}:{line}: {name}: nothing has the code {rule[name]!r}")
-        drawn = {boundary.code for boundary in boundaries.get(rule["layer"], ())}
-        if rule["layer"] in boundaries and rule["boundary"] not in drawn:
-            problems.append(f"{rules_file}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}")
+    known = Known(
+        services={
+            service["service_code"]: {
+                question["code"]: {value["key"] for value in question["values"]} for question in service["attributes"]
+            }
+            for service in services[0]
+        },
+        groups={service["group"] for service in services[0]},
+        departments=codes,
+        calendars={calendar["code"] for calendar in calendars},
+        boundaries={layer: {boundary.code for boundary in drawn} for layer, drawn in boundaries.items()},
+    )
+    problems += unknown_names(departments[1].path.parent / "rules.csv", rules, known)
     return problems

@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from geoalchemy2.shape import from_shape
 from shapely import equals_exact
@@ -14,10 +15,12 @@ from geo.columns import WGS84
 from geo.importing import NewBoundary
 from geo.models import Boundary, Layer
 from geo.queries import square_metres
+from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.folder import CityFolder
 from open311.city.lines import BadFile, Lines
+from open311.city.rules import put_rules
 from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
-from routing.models import Department, RoutingRule
+from routing.models import Department
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,9 +44,11 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     city = _jurisdiction(session, folder, now=now)
     before = _definitions(session, city.id)
     departments = _departments(session, city.id, folder.departments)
-    services = _services(session, city.id, folder.services)
+    _services(session, city.id, folder.services)
     layers = _layers(session, city.id, folder, now=now)
-    _rules(session, city.id, folder.rules, services=services, layers=layers, departments=departments)
+    put_calendars(session, city.id, folder.calendars, timezone=city.timezone)
+    put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
+    drop_calendars(session, city.id, but=[calendar["code"] for calendar in folder.calendars])
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
     city.default_department_id = departments[folder.jurisdiction["default_department"]]
     city.names_version = Jurisdiction.names_version + 1
@@ -53,7 +58,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
         city.changed_at = max(now, city.changed_at + timedelta(seconds=1)) if any(before) else now
     session.flush()
     # What was just written has no statistics, and the candidate query is next to be planned.
-    session.execute(text("analyze layer, boundary, department, service, service_attribute, routing_rule"))
+    session.execute(text("analyze layer, boundary, department, service, service_attribute, calendar, routing_rule"))
     return Loaded(
         jurisdiction_id=city.id,
         services=len(folder.services),
@@ -112,8 +117,7 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
     return {code: row.id for code, row in found.items()}
 
 
-def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> dict[str, int]:
-    """Code to id."""
+def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> None:
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
     were_private = {row.id: row.is_private for row in found.values()}
     names = {code: row.name for code, row in found.items()}
@@ -157,7 +161,6 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         for position, attribute in enumerate(about["attributes"], start=1)
     )
     session.flush()
-    return {code: row.id for code, row in found.items()}
 
 
 def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) -> None:
@@ -218,33 +221,6 @@ def _boundaries(session: Session, city_id: int, layer_id: int, drawn: Sequence[N
                 valid_from=None if is_first else now,
             )
         )
-    session.flush()
-
-
-def _rules(
-    session: Session,
-    city_id: int,
-    given: Sequence[Mapping[str, Any]],
-    *,
-    services: Mapping[str, int],
-    layers: Mapping[str, int],
-    departments: Mapping[str, int],
-) -> None:
-    session.execute(delete(RoutingRule).where(RoutingRule.jurisdiction_id == city_id))
-    session.add_all(
-        RoutingRule(
-            jurisdiction_id=city_id,
-            code=rule["code"],
-            service_id=services[rule["service_code"]] if rule["service_code"] else None,
-            service_group=rule["group"] or None,
-            layer_id=layers[rule["layer"]] if rule["layer"] else None,
-            boundary_code=rule["boundary"] or None,
-            department_id=departments[rule["department"]],
-            priority=rule["priority"],
-            note=rule["note"] or None,
-        )
-        for rule in given
-    )
     session.flush()
 
 

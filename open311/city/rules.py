@@ -43,7 +43,8 @@ class Known:
 
 def read_rules(path: Path) -> list[RuleLine]:
     """The rules of a file with their lines, each as RuleSchema loads it; raises BadFile with every problem."""
-    schema, found, problems = RuleSchema(), [], []
+    schema, problems = RuleSchema(), []
+    found: list[RuleLine] = []
     codes: set[str] = set()
     reader = csv.DictReader(StringIO(read_text(path), newline=""), strict=True)
     try:
@@ -149,7 +150,7 @@ def put_rules(session: Session, city_id: int, rules: Iterable[Mapping[str, Any]]
 
     def ids(table: Any) -> dict[str, int]:
         rows = session.execute(select(table.code, table.id).where(table.jurisdiction_id == city_id))
-        return {code: row_id for code, row_id in rows}
+        return {row.code: row.id for row in rows}
 
     services, layers, departments, calendars = ids(Service), ids(Layer), ids(Department), ids(Calendar)
     session.execute(delete(RoutingRule).where(RoutingRule.jurisdiction_id == city_id))
