@@ -9,6 +9,7 @@ from psycopg.rows import tuple_row
 from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
 
 from db.driver import Statement
+from geo.districts import District
 from open311.cases.intake import NewService
 from open311.models import Service, ServiceAttribute
 from schemas.city import URL_SAFE
@@ -25,17 +26,34 @@ class UnknownService(LookupError):
 
 @dataclass(frozen=True, kw_only=True)
 class AskedService:
-    """An active service with the questions of its form."""
+    """An active service with the questions of its form.  offered_in: (layer id, codes) of the districts it is limited to."""
 
     new: NewService
+    name: str
     notice: str | None
     needs_location: bool
+    offered_in: tuple[int, Sequence[str]] | None
     questions: Sequence[Question]
 
+    def is_offered(self, districts: Sequence[District]) -> bool:
+        """Whether the service is offered at a point that lies in these districts."""
+        layer_id, codes = self.offered_in or (None, None)
+        return _is_offered(layer_id, codes, districts)
 
-def list_services(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[tuple[Any, ...]]:
-    """Active services by group and name, each in the order of schemas.service.ServiceSchema."""
-    return _SERVICES.run(connection, jurisdiction_id=jurisdiction_id).fetchall()
+
+def list_services(
+    connection: "Connection[Any]", *, jurisdiction_id: int, districts: Sequence[District] | None = None
+) -> list[tuple[Any, ...]]:
+    """Active services by group and name, each in the order of schemas.service.ServiceSchema.
+
+    districts: only those offered at a point that lies in these.
+    """
+    rows = _SERVICES.run(connection, jurisdiction_id=jurisdiction_id).fetchall()
+    return [row[:-2] for row in rows if districts is None or _is_offered(row[-2], row[-1], districts)]
+
+
+def _is_offered(layer_id: int | None, codes: Sequence[str] | None, districts: Sequence[District]) -> bool:
+    return layer_id is None or any(each.layer_id == layer_id and each.code in (codes or ()) for each in districts)
 
 
 def show_definition(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> tuple[Any, ...]:
@@ -66,8 +84,10 @@ def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: i
     service = rows[0]
     return AskedService(
         new=NewService(id=service.id, group=service.service_group, type=service.type, is_private=service.is_private),
+        name=service.name,
         notice=service.notice,
         needs_location=service.needs_location,
+        offered_in=service.offered_layer_id and (service.offered_layer_id, service.offered_boundary_codes),
         questions=[
             Question(
                 code=row.attribute,
@@ -105,6 +125,8 @@ _SERVICES = Statement(
         Service.type,
         func.array_to_string(Service.keywords, ","),
         Service.service_group,
+        Service.offered_layer_id,
+        Service.offered_boundary_codes,
     )
     .where(Service.jurisdiction_id == _JURISDICTION, Service.is_active)
     .order_by(Service.service_group, Service.name, Service.id),
@@ -117,7 +139,10 @@ _DEFINITION = Statement(
         Service.service_group,
         Service.type,
         Service.is_private,
+        Service.name,
         Service.needs_location,
+        Service.offered_layer_id,
+        Service.offered_boundary_codes,
         Service.notice,
         ServiceAttribute.code.label("attribute"),
         ServiceAttribute.position,

@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema
 
 from schemas import moment
-from schemas.representation import Flag, Items, Moment, Number, Order, Representation, fields_of
+from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, fields_of
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -72,13 +72,15 @@ def _template(name: str, declared: Mapping[str, Any], filled: Sequence[bool]) ->
     """The row with %s where a value will stand, and an empty element where none will."""
     inner = []
     for (each, field), has_value in zip(declared.items(), filled, strict=True):
-        wrapped = "%s" if isinstance(field, Items) else f"<{each}>%s</{each}>"
+        wrapped = "%s" if isinstance(field, Items | Part) else f"<{each}>%s</{each}>"
         inner.append(wrapped if has_value else f"<{each}/>")
     return f"<{name}>{''.join(inner)}</{name}>"
 
 
 def _text_of(name: str, field: Any) -> Callable[[Any], str] | None:
     """What makes a value of the field the text that stands in XML; None: it is text, and may need escaping."""
+    if isinstance(field, Part):
+        return _writer(field.schema, name)
     if isinstance(field, Items):
         item = field.item
         write = _writer(field.schema, item) if field.schema else lambda text: _element(item, escape(text))

@@ -136,6 +136,13 @@ class AttributeSchema(Schema):
             raise ValidationError("must have each key once", "values")
 
 
+class OfferedSchema(Schema):
+    """The districts of a layer in which alone a service is offered."""
+
+    layer = Words(required=True)
+    boundaries = fields.List(Words(), required=True, validate=validate.Length(min=1))
+
+
 class ServiceSchema(Schema):
     """An item of services.yml."""
 
@@ -148,6 +155,7 @@ class ServiceSchema(Schema):
     private = fields.Boolean(load_default=False)
     location_required = fields.Boolean(load_default=True)
     notice = Words()
+    offered_in = fields.Nested(OfferedSchema, load_default=None)
     attributes = fields.List(fields.Nested(AttributeSchema), load_default=list)
 
     @validates_schema

@@ -8,9 +8,11 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
+from geo.point import Point
 from schemas import moment
 from schemas.moment import DAY
 from schemas.problems import Problems, flatten
+from schemas.submission import find_point
 from schemas.text import clean
 
 STATUSES = ("open", "closed")
@@ -90,6 +92,17 @@ class RequestsQuery:
     updated_to: datetime | None
     page: int
     page_rows: int
+
+
+def read_point(arguments: Mapping[str, Sequence[str]], *, required: bool = False) -> Point | None:
+    """The point that lat and long say, None when neither is given.  Raises Problems."""
+    problems: list[str] = []
+    point = find_point(arguments, problems)
+    if required and point is None and not problems:
+        problems.append("lat and long are required")
+    if problems:
+        raise Problems(problems)
+    return point
 
 
 def read(

@@ -35,11 +35,20 @@ class Items(fields.Field[Any]):
         self.schema = schema
 
 
+class Part(fields.Field[Any]):
+    """One thing inside another: a row of a schema, or null."""
+
+    def __init__(self, schema: type[Schema]) -> None:
+        super().__init__(allow_none=True)
+        self.schema = schema
+
+
 @dataclass(frozen=True, kw_only=True)
 class Representation:
     """How rows of a schema look: JSON is an array of objects (or, not is_list, one object), XML a root with children.
 
-    A row is a sequence of values in the order of the schema's fields; the value of an Items field is a list of rows.
+    A row is a sequence of values in the order of the schema's fields; the value of an Items field is a list of rows, that
+    of a Part a row or None.
     A field declared with metadata omit_null=True has no key in JSON when it is null; in XML it is an empty element.
     """
 

@@ -43,7 +43,7 @@ def read(form: Mapping[str, Sequence[str]]) -> tuple[Submission, list[str]]:
     fields.  Unknown fields are ignored.
     """
     problems: list[str] = []
-    point = _point(form, problems)
+    point = find_point(form, problems)
     description = clean(_first(form, "description"))
     if len(description) > MAX_DESCRIPTION_CHARACTERS:
         problems.append(f"description must be at most {MAX_DESCRIPTION_CHARACTERS} characters, got {len(description)}")
@@ -76,7 +76,8 @@ def _line(form: Mapping[str, Sequence[str]], name: str, problems: list[str]) -> 
     return text or None
 
 
-def _point(form: Mapping[str, Sequence[str]], problems: list[str]) -> Point | None:
+def find_point(form: Mapping[str, Sequence[str]], problems: list[str]) -> Point | None:
+    """The point of the fields lat and long, None when they say none; what is wrong with them is added to problems."""
     texts = {name: one_line(_first(form, name)) for name in ("lat", "long")}
     if not any(texts.values()):
         return None

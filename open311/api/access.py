@@ -54,6 +54,11 @@ def asked_city(form: Form | None = None) -> City:
     )
 
 
+def is_city_named() -> bool:
+    """Whether the query says which city is meant."""
+    return any(text.strip() for text in request.args.getlist("jurisdiction_id"))
+
+
 def _caller_key(form: Form, city: City) -> int:
     """The id of the api_key in the form or query, or of the Authorization header's bearer; raises KeyRefused."""
     bearer = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None

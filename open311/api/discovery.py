@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from datetime import UTC, datetime
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 
-from open311.api.access import asked_city, public, public_url
+from open311.api.access import asked_city, is_city_named, public, public_url
 from open311.api.respond import FORMATS, respond
 from open311.config import settings
 from open311.jurisdictions import City, JurisdictionMissing, cities
@@ -29,7 +29,7 @@ def show_discovery(format: str) -> Response:
     except JurisdictionMissing:
         about = served
     # The endpoint serves every city: unless one is named, a change in any moves its changeset.
-    counted = about if any(text.strip() for text in request.args.getlist("jurisdiction_id")) else served
+    counted = about if is_city_named() else served
     changed_at = max([city.changed_at for city in counted], default=_NOTHING_LOADED)
     contact = _said_by(about, [city.contact for city in about])
     key_service = _said_by(about, [city.key_service for city in about])

@@ -3,9 +3,11 @@
 from flask import Blueprint, Response
 
 from db.driver import driver
-from open311.api.access import asked_city, public
+from open311.api.access import arguments, asked_city, public
+from open311.api.places import city_at
 from open311.api.respond import FORMATS, respond
 from open311.services import list_services, show_definition
+from schemas import query
 from schemas.service import DEFINITION, SERVICES
 
 
@@ -17,10 +19,20 @@ def add_routes(api: Blueprint) -> None:
 
 @public
 def show_services(format: str) -> Response:
-    """GET /services.{json,xml}.  Spec 1.1.  200; 400 jurisdiction missing; 404 jurisdiction unknown."""
-    city = asked_city()
+    """GET /services.{json,xml}.  Spec 1.1.  200; 400 jurisdiction missing or a bad point; 404 jurisdiction unknown.
+
+    With lat and long: what is offered there, by the city named or else by the one that it is in.
+    """
+    point = query.read_point(arguments())
+    if point is None:
+        city, districts = asked_city(), None
+    else:
+        found, districts = city_at(point)
+        if found is None:
+            return respond(SERVICES, [], format)
+        city = found
     with driver.connection() as connection:
-        rows = list_services(connection, jurisdiction_id=city.id)
+        rows = list_services(connection, jurisdiction_id=city.id, districts=districts)
     return respond(SERVICES, rows, format)
 
 

@@ -8,12 +8,15 @@ from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
+from geo.districts import districts_at
+from geo.point import Point
 from open311.cases import intake
 from open311.cases.intake import Draft, NewMedia, Receipt
 from open311.cases.photos import BadPhoto, Photo, PhotoShelf, read_photo
 from open311.config import Settings
 from open311.jurisdictions import City
 from open311.services import AskedService
+from routing.decision import Decision
 from schemas import submission
 from schemas.definition import Answers, check
 from schemas.problems import Problems
@@ -68,8 +71,8 @@ def take_in(
         at=now,
     )
     problems = list(posted.problems)
-    if sent.point is not None and city.outline_layer_id not in decision.layer_ids:
-        problems.append(f"lat {sent.point.lat}, long {sent.point.long} is outside the area served, {city.name}")
+    if sent.point is not None:
+        problems += out_of_reach(connection, posted.service, sent.point, decision, city, at=now)
     if problems:
         raise Problems(problems)
     media = [shelf.put(photo) for photo in posted.photos] or [NewMedia(path=url) for url in sent.media_urls]
@@ -91,6 +94,20 @@ def take_in(
     if not receipt.is_new:
         shelf.clear()
     return receipt
+
+
+def out_of_reach(
+    connection: "Connection[Any]", service: AskedService, point: Point, decision: Decision, city: City, *, at: datetime
+) -> list[str]:
+    """Why nobody answers at this point: it is outside the city, or the service is not offered there."""
+    where = f"lat {point.lat}, long {point.long}"
+    if city.outline_layer_id not in decision.layer_ids:
+        return [f"{where} is outside the area served, {city.name}"]
+    if service.offered_in is not None:
+        districts = districts_at(connection, point, jurisdiction_ids=[city.id], at=at)
+        if not service.is_offered(districts):
+            return [f"{service.name} is not offered at {where}"]
+    return []
 
 
 def read_posted(

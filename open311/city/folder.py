@@ -148,6 +148,19 @@ def _references(
             if service[name] in seen:
                 problems.append(services[1].at((position, name), f"{name}: {service[name]!r} stands twice"))
             seen.add(service[name])
+    for position, service in enumerate(services[0]):
+        offered = service["offered_in"]
+        if offered is None:
+            continue
+        drawn = {boundary.code for boundary in boundaries.get(offered["layer"], ())}
+        if offered["layer"] not in boundaries:
+            problems.append(
+                services[1].at((position, "offered_in", "layer"), f"offered_in.layer: there is no layer {offered['layer']!r}")
+            )
+        for at, code in enumerate(offered["boundaries"]):
+            if offered["layer"] in boundaries and code not in drawn:
+                message = f"offered_in.boundaries: {offered['layer']} has no boundary {code!r}"
+                problems.append(services[1].at((position, "offered_in", "boundaries", at), message))
     default = jurisdiction[0]["default_department"]
     if default not in {department["code"] for department in departments[0]}:
         problems.append(

@@ -44,8 +44,8 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     city = _jurisdiction(session, folder, now=now)
     before = _definitions(session, city.id)
     departments = _departments(session, city.id, folder.departments)
-    _services(session, city.id, folder.services)
     layers = _layers(session, city.id, folder, now=now)
+    _services(session, city.id, folder.services, layers=layers)
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
     drop_calendars(session, city.id, but=[calendar["code"] for calendar in folder.calendars])
@@ -117,7 +117,7 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
     return {code: row.id for code, row in found.items()}
 
 
-def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]) -> None:
+def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]], *, layers: Mapping[str, int]) -> None:
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
     were_private = {row.id: row.is_private for row in found.values()}
     names = {code: row.name for code, row in found.items()}
@@ -134,6 +134,9 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         service.name, service.description, service.service_group = about["service_name"], about["description"], about["group"]
         service.keywords, service.type, service.notice = about["keywords"], about["type"], about.get("notice")
         service.is_private, service.needs_location, service.is_active = about["private"], about["location_required"], True
+        offered = about["offered_in"]
+        service.offered_layer_id = offered and layers[offered["layer"]]
+        service.offered_boundary_codes = offered and offered["boundaries"]
     taken = {about["service_name"] for about in given}
     for code, name in names.items():
         if not found[code].is_active:
@@ -229,7 +232,7 @@ def _definitions(session: Session, city_id: int) -> tuple[Sequence[Any], Sequenc
     services = session.execute(
         select(
             Service.code, Service.name, Service.description, Service.service_group, Service.keywords, Service.type,
-            Service.notice, Service.needs_location,
+            Service.notice, Service.needs_location, Service.offered_layer_id, Service.offered_boundary_codes,
         )
         .where(Service.jurisdiction_id == city_id, Service.is_active)
         .order_by(Service.code)

@@ -18,7 +18,7 @@ class Service(CityRow, Base):
     """A type of request.  Source: GeoReport v2, GET Service List.
 
     An inactive service is not listed and takes no requests; those it has keep its code and name.  Requests of a
-    private one are accepted and never shown.
+    private one are accepted and never shown.  A service may be offered in some districts of one layer only.
     """
 
     __tablename__ = "service"
@@ -27,6 +27,8 @@ class Service(CityRow, Base):
         UniqueConstraint("jurisdiction_id", "name"),
         CheckConstraint(_one_of("type", SERVICE_TYPES), name="type"),
         CheckConstraint("code ~ '^[A-Za-z0-9_-]+$'", name="code_is_url_safe"),
+        city_key("offered_layer_id", "layer"),
+        CheckConstraint("(offered_layer_id is null) = (offered_boundary_codes is null)", name="offered_has_layer"),
     )
 
     code: Mapped[str] = mapped_column(Text)
@@ -39,6 +41,8 @@ class Service(CityRow, Base):
     is_private: Mapped[bool] = mapped_column(server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     needs_location: Mapped[bool] = mapped_column(server_default=text("true"))
+    offered_layer_id: Mapped[int | None]
+    offered_boundary_codes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 
 
 class ServiceAttribute(CityRow, Base):

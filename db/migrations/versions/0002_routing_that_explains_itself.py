@@ -120,6 +120,18 @@ def upgrade() -> None:
         ["jurisdiction_id", "calendar_id"],
         ["jurisdiction_id", "id"],
     )
+    op.add_column("service", sa.Column("offered_layer_id", sa.BigInteger(), nullable=True))
+    op.add_column("service", sa.Column("offered_boundary_codes", postgresql.ARRAY(sa.Text()), nullable=True))
+    op.create_foreign_key(
+        op.f("fk_service_jurisdiction_id_offered_layer_id"),
+        "service",
+        "layer",
+        ["jurisdiction_id", "offered_layer_id"],
+        ["jurisdiction_id", "id"],
+    )
+    op.create_check_constraint(
+        op.f("ck_service_offered_has_layer"), "service", "(offered_layer_id is null) = (offered_boundary_codes is null)"
+    )
     op.add_column("service_request", sa.Column("is_overridden", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.add_column("service_request", sa.Column("unplaced_because", sa.Text(), nullable=True))
     op.create_check_constraint(
@@ -158,6 +170,10 @@ def downgrade() -> None:
     )
     op.drop_index("ix_service_request_open", table_name="service_request", postgresql_where=sa.text("status = 'open'"))
     op.drop_constraint(op.f("ck_service_request_unplaced_has_no_location"), "service_request", type_="check")
+    op.drop_constraint(op.f("ck_service_offered_has_layer"), "service", type_="check")
+    op.drop_constraint(op.f("fk_service_jurisdiction_id_offered_layer_id"), "service", type_="foreignkey")
+    op.drop_column("service", "offered_boundary_codes")
+    op.drop_column("service", "offered_layer_id")
     op.drop_constraint(op.f("ck_routing_rule_validity"), "routing_rule", type_="check")
     op.drop_constraint(op.f("ck_routing_rule_attribute_has_value"), "routing_rule", type_="check")
     op.drop_constraint(op.f("ck_routing_rule_during"), "routing_rule", type_="check")
