@@ -1,4 +1,4 @@
-"""Which districts a point lies in."""
+"""Which districts places lie in."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, and_, bindparam, func, select, union_all
+from sqlalchemy import BigInteger, ColumnElement, FromClause, Select, and_, bindparam, case, func, select, union_all
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
@@ -22,7 +22,6 @@ class District:
     jurisdiction_id: int
     layer_id: int
     layer: str
-    layer_name: str
     code: str
     name: str
 
@@ -38,36 +37,73 @@ def districts_at(
     return [District(**row._asdict()) for row in rows]
 
 
-def _here() -> Any:
-    place = select(make_point(long=bindparam("long"), lat=bindparam("lat")).label("location")).subquery("place")
-    location, on_seam = place.c.location, lies_on_seam(place.c.location)
-    everywhere = on_every_longitude(location)
+def covering(places: FromClause, *conditions: ColumnElement[bool]) -> Any:
+    """Every boundary that meets the conditions and covers a place: columns location, boundary_id and those of Boundary.
 
-    def near(*conditions: Any) -> Any:
-        return select(Boundary.jurisdiction_id, Boundary.id).select_from(place).join(Boundary, and_(*conditions))
+    `places` has the column location, each place once; the conditions may speak of Boundary and of places, and name the
+    city.  A place that can be written with more than one longitude lies in what covers it by any of them.
 
-    return union_all(
-        near(~on_seam, box_meets(Boundary.area, location), covers(Boundary.area, location)),
-        near(on_seam, box_meets(Boundary.area, everywhere), meets(Boundary.area, everywhere)),
-    ).subquery("here")
+    Shaped for a hundred thousand places as for one: found by their boxes first, then looked at boundary after boundary,
+    because PostGIS is ten times as fast with a polygon that it has just tested.
+    """
+
+    def near(*meeting: ColumnElement[bool]) -> Select[Any]:
+        return (
+            select(
+                places.c.location,
+                Boundary.jurisdiction_id,
+                Boundary.id.label("boundary_id"),
+                Boundary.layer_id,
+                Boundary.code,
+                Boundary.name,
+                Boundary.area_square_metres,
+                Boundary.valid_from,
+                Boundary.valid_to,
+            )
+            .select_from(places)
+            .join(Boundary, and_(*conditions, *meeting))
+        )
+
+    location, on_seam = places.c.location, lies_on_seam(places.c.location)
+    found = union_all(
+        near(~on_seam, box_meets(Boundary.area, location)),
+        near(on_seam, box_meets(Boundary.area, on_every_longitude(location))),
+    ).subquery("found")
+    near_by = materialized(select(found).order_by(found.c.boundary_id), "near_by")
+    lies_within = select(
+        case(
+            (lies_on_seam(near_by.c.location), meets(Boundary.area, on_every_longitude(near_by.c.location))),
+            else_=covers(Boundary.area, near_by.c.location),
+        )
+    ).where(Boundary.jurisdiction_id == near_by.c.jurisdiction_id, Boundary.id == near_by.c.boundary_id)
+    return materialized(select(near_by).where(lies_within.correlate(near_by).scalar_subquery()), "covering")
 
 
-_HERE = _here()
+def materialized(query: Select[Any], name: str) -> Any:
+    """The query as a part of its own, run once however often it is read."""
+    return query.cte(name).prefix_with("materialized", dialect="postgresql")
+
+
+_COVERING = covering(
+    select(make_point(long=bindparam("long"), lat=bindparam("lat")).label("location")).subquery("place"),
+    Boundary.jurisdiction_id == func.any(bindparam("jurisdiction_ids", type_=ARRAY(BigInteger))),
+    Boundary.in_force(bindparam("at", type_=TIMESTAMP(timezone=True))),
+)
 _AT = Statement(
     select(
-        Boundary.jurisdiction_id,
-        Boundary.layer_id,
+        _COVERING.c.jurisdiction_id,
+        _COVERING.c.layer_id,
         Layer.code.label("layer"),
-        Layer.name.label("layer_name"),
-        Boundary.code,
-        Boundary.name,
+        _COVERING.c.code,
+        _COVERING.c.name,
     )
-    .select_from(_HERE)
-    .join(Boundary, and_(Boundary.jurisdiction_id == _HERE.c.jurisdiction_id, Boundary.id == _HERE.c.id))
-    .join(Layer, and_(Layer.jurisdiction_id == Boundary.jurisdiction_id, Layer.id == Boundary.layer_id))
-    .where(
-        Boundary.jurisdiction_id == func.any(bindparam("jurisdiction_ids", type_=ARRAY(BigInteger))),
-        Boundary.in_force(bindparam("at", type_=TIMESTAMP(timezone=True))),
+    .select_from(_COVERING)
+    .join(Layer, and_(Layer.jurisdiction_id == _COVERING.c.jurisdiction_id, Layer.id == _COVERING.c.layer_id))
+    .order_by(
+        _COVERING.c.jurisdiction_id,
+        Layer.code,
+        _COVERING.c.area_square_metres,
+        _COVERING.c.code.collate("C"),
+        _COVERING.c.boundary_id,
     )
-    .order_by(Boundary.jurisdiction_id, Layer.code, Boundary.area_square_metres, Boundary.code, Boundary.id)
 )

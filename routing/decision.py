@@ -25,8 +25,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
+from geo.districts import covering, materialized
 from geo.models import Boundary, Layer
-from geo.queries import box_meets, covers, lies_on_seam, meets, on_every_longitude
 from routing.calendars import Calendar, is_open
 from routing.models import Department, RoutingRule
 
@@ -278,62 +278,27 @@ def _order(ranked: FromClause) -> list[ColumnElement[Any]]:
 
 
 def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Any:
-    """Key of each case, and a boundary that covers it.
-
-    Shaped for a hundred thousand cases as for one: a place is looked up once however many cases lie there, and boundary
-    after boundary, because PostGIS is ten times as fast with a polygon that it has just tested.
-    """
-
-    def materialized(query: Select[Any], name: str) -> Any:
-        return query.cte(name).prefix_with("materialized", dialect="postgresql")
-
+    """Key of each case, and a boundary that covers it; a place is looked up once however many cases lie there."""
     places = materialized(
         select(cases.c.location, func.min(cases.c.at).label("first_at"), func.max(cases.c.at).label("last_at"))
         .where(cases.c.location.is_not(None))
         .group_by(cases.c.location),
         "place",
     )
-
-    def near(*conditions: ColumnElement[bool]) -> Select[Any]:
-        in_force_at_some_time = and_(
-            or_(Boundary.valid_from.is_(None), Boundary.valid_from <= places.c.last_at),
-            or_(Boundary.valid_to.is_(None), Boundary.valid_to > places.c.first_at),
-        )
-        return (
-            select(
-                places.c.location,
-                Boundary.id.label("boundary_id"),
-                Boundary.layer_id,
-                Boundary.code,
-                Boundary.area_square_metres,
-                Boundary.valid_from,
-                Boundary.valid_to,
-            )
-            .select_from(places)
-            .join(Boundary, and_(Boundary.jurisdiction_id == jurisdiction_id, in_force_at_some_time, *conditions))
-        )
-
-    location, on_seam = places.c.location, lies_on_seam(places.c.location)
-    found = union_all(
-        near(~on_seam, box_meets(Boundary.area, location)),
-        near(on_seam, box_meets(Boundary.area, on_every_longitude(location))),
-    ).subquery("found")
-    near_by = materialized(select(found).order_by(found.c.boundary_id), "near_by")
-    lies_within = select(
-        case(
-            (lies_on_seam(near_by.c.location), meets(Boundary.area, on_every_longitude(near_by.c.location))),
-            else_=covers(Boundary.area, near_by.c.location),
-        )
-    ).where(Boundary.jurisdiction_id == jurisdiction_id, Boundary.id == near_by.c.boundary_id)
-    covering = materialized(select(near_by).where(lies_within.correlate(near_by).scalar_subquery()), "covering")
+    found = covering(
+        places,
+        Boundary.jurisdiction_id == jurisdiction_id,
+        or_(Boundary.valid_from.is_(None), Boundary.valid_from <= places.c.last_at),
+        or_(Boundary.valid_to.is_(None), Boundary.valid_to > places.c.first_at),
+    )
     in_force = and_(
-        or_(covering.c.valid_from.is_(None), covering.c.valid_from <= cases.c.at),
-        or_(covering.c.valid_to.is_(None), covering.c.valid_to > cases.c.at),
+        or_(found.c.valid_from.is_(None), found.c.valid_from <= cases.c.at),
+        or_(found.c.valid_to.is_(None), found.c.valid_to > cases.c.at),
     )
     return materialized(
-        select(cases.c.key, covering.c.boundary_id, covering.c.layer_id, covering.c.code, covering.c.area_square_metres)
+        select(cases.c.key, found.c.boundary_id, found.c.layer_id, found.c.code, found.c.area_square_metres)
         .select_from(cases)
-        .join(covering, and_(covering.c.location == cases.c.location, in_force)),
+        .join(found, and_(found.c.location == cases.c.location, in_force)),
         "here",
     )
 
@@ -348,7 +313,7 @@ def _by_rule(cases: FromClause, here: Any, jurisdiction_id: ColumnElement[int]) 
         ),
     )
     # Which rules speak of a service is the same for all of its cases.
-    rule = (
+    rule = materialized(
         select(
             asked.c.service_id.label("asked_id"),
             RoutingRule.code.label("rule"),
@@ -367,9 +332,8 @@ def _by_rule(cases: FromClause, here: Any, jurisdiction_id: ColumnElement[int]) 
             RoutingRule.valid_to,
         )
         .select_from(asked)
-        .join(RoutingRule, and_(RoutingRule.jurisdiction_id == jurisdiction_id, speaks_of_service))
-        .cte("speaking")
-        .prefix_with("materialized", dialect="postgresql")
+        .join(RoutingRule, and_(RoutingRule.jurisdiction_id == jurisdiction_id, speaks_of_service)),
+        "speaking",
     )
     has_attribute, has_calendar = rule.c.attribute.is_not(None), rule.c.calendar_id.is_not(None)
     return (
