@@ -1,11 +1,13 @@
 """The declarative base, the session, and the keys that every table of a city begins with."""
 
 from datetime import datetime
+from typing import Any
 
 from flask_sqlalchemy import SQLAlchemy
+from psycopg import Connection
 from sqlalchemy import BigInteger, ForeignKey, ForeignKeyConstraint, Identity, MetaData
 from sqlalchemy.dialects.postgresql import TIMESTAMP
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column, registry
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, registry
 
 _METADATA = MetaData(
     naming_convention={
@@ -40,6 +42,13 @@ class CityRow:
 def city_key(column: str, table: str) -> ForeignKeyConstraint:
     """A foreign key to a row of the same city: (jurisdiction_id, column) -> table (jurisdiction_id, id)."""
     return ForeignKeyConstraint(["jurisdiction_id", column], [f"{table}.jurisdiction_id", f"{table}.id"])
+
+
+def driver_connection(session: Session) -> "Connection[Any]":
+    """The psycopg connection of a session's transaction, so that statements and jobs can be part of it."""
+    found: Connection[Any] | None = session.connection().connection.driver_connection
+    assert found is not None
+    return found
 
 
 db = SQLAlchemy(model_class=Base)

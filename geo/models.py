@@ -14,13 +14,18 @@ from geo.columns import ShapelyGeometry
 
 
 class Layer(CityRow, Base):
-    """One way of dividing a city: council districts, police precincts, the city's outline."""
+    """One way of dividing a city: council districts, police precincts, the city's outline.
+
+    code_property and name_property: which properties of its files' features are code and name.
+    """
 
     __tablename__ = "layer"
     __table_args__ = (UniqueConstraint("jurisdiction_id", "code"),)
 
     code: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
+    code_property: Mapped[str] = mapped_column(Text, server_default=text("'code'"))
+    name_property: Mapped[str] = mapped_column(Text, server_default=text("'name'"))
 
 
 class Boundary(CityRow, Base):

@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 
 from geo.districts import covering, materialized
 from geo.models import Boundary, Layer
+from geo.point import Point
 from routing.calendars import Calendar, is_open
 from routing.models import Department, RoutingRule
 
@@ -110,9 +111,12 @@ class Decision:
             words.append(f"{'during' if chosen.during == 'open' else 'outside'} the hours of {chosen.calendar}")
         return f"{' '.join(words)} (rule {chosen.rule})."
 
-    def as_record(self) -> dict[str, Any]:
-        """The decision as it is kept with the request: plain JSON, by code, readable after rules and maps have changed."""
-        kept = {
+    def as_record(self, point: Point | None = None) -> dict[str, Any]:
+        """The decision as it is kept with the request: plain JSON, by code, readable after rules and maps have changed.
+
+        point: where the request lay, when that is known.
+        """
+        kept: dict[str, Any] = {
             "rule": self.chosen.rule,
             "department": self.chosen.department,
             "unit": self.chosen.unit,
@@ -120,6 +124,8 @@ class Decision:
             "reason": self.reason,
             "candidates": [_candidate_record(each) for each in self.candidates],
         }
+        if point is not None:
+            kept["point"] = {"long": point.long, "lat": point.lat}
         if self.unplaced_because is not None:
             kept["unplaced_because"] = self.unplaced_because
         return kept

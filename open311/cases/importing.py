@@ -205,7 +205,7 @@ class Batch:
         key = (self._city.id, request_id)
         yield (*key, each.requested_at, "received", Jsonb({"channel": each.channel, "imported": True}))
         yield (*key, each.requested_at, "recorded", Jsonb({"department": each.department, "unit": each.unit}))
-        yield (*key, each.requested_at, "routed", Jsonb(decision.as_record()))
+        yield (*key, each.requested_at, "routed", Jsonb(decision.as_record(each.point)))
         if each.closed_at is not None:
             yield (*key, each.closed_at, "closed", Jsonb({"closed_before_opened": each.was_closed_early}))
 

@@ -79,10 +79,12 @@ def route(
     answers: Answers,
     default_department_id: int,
     at: datetime,
+    reported_at: datetime | None = None,
     unplaced_because: str | None = None,
 ) -> Decision:
-    """Who would answer for a request of this service at this point (None: no place is known) and moment, and why.
+    """Who would answer for a request of this service at this point (None: no place is known), and why.
 
+    at: by the rules and maps in force then.  reported_at: when it came in, for calendars; `at` unless given.
     unplaced_because: an address was given that could not be placed; then the default department answers.
     """
     rows = _ROUTE.run(
@@ -93,6 +95,7 @@ def route(
         long=point.long if point else None,
         lat=point.lat if point else None,
         at=at,
+        reported_at=reported_at or at,
         attributes=Jsonb(answers),
         default_department_id=default_department_id,
         is_unplaced=unplaced_because is not None,
@@ -166,10 +169,10 @@ def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id
         **key,
         at=now,
         received=Jsonb({"channel": draft.channel, "api_key_id": draft.api_key_id}),
-        routed=Jsonb(draft.decision.as_record()),
+        routed=Jsonb(draft.decision.as_record(draft.point)),
     )
     if draft.decision.boundary_ids:
-        _STAMP.run(connection, **key, boundary_ids=list(draft.decision.boundary_ids), requested_at=now)
+        STAMP.run(connection, **key, boundary_ids=list(draft.decision.boundary_ids), requested_at=now)
     if draft.person:
         _REPORTER.run(connection, **key, **{name: draft.person.get(name) for name in PERSONAL_FIELDS})
     for position, each in enumerate(draft.media, start=1):
@@ -196,7 +199,7 @@ _CASE = select(
     make_point(long=bindparam("long"), lat=bindparam("lat")).label("location"),
     bindparam("attributes", type_=JSONB).label("attributes"),
     bindparam("at", type_=TIMESTAMP(timezone=True)).label("at"),
-    bindparam("at", type_=TIMESTAMP(timezone=True)).label("reported_at"),
+    bindparam("reported_at", type_=TIMESTAMP(timezone=True)).label("reported_at"),
     bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
     bindparam("is_unplaced", type_=Boolean).label("is_unplaced"),
 ).subquery("case")
@@ -256,7 +259,7 @@ _EVENTS = Statement(
     )
 )
 
-_STAMP = Statement(
+STAMP = Statement(
     insert(RequestDistrict).from_select(
         ["jurisdiction_id", "request_id", "boundary_id", "requested_at"],
         select(

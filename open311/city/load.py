@@ -6,21 +6,25 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from geoalchemy2.shape import from_shape
-from shapely import equals_exact
 from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
-from geo.columns import WGS84
+from db import driver_connection
 from geo.importing import NewBoundary
 from geo.models import Boundary, Layer
-from geo.queries import square_metres
+from geo.versions import VersionInTheWay, newest_version, publish
+from open311.cases.stamping import stamp_later
 from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.folder import CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import put_rules
 from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
 from routing.models import Department
+from schemas import moment
+
+
+# A version that begins so soon was put there by a load just before, and is no map that somebody published ahead of its day.
+_SOON = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,45 +190,49 @@ def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime
     found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city_id))}
     for code, layer in found.items():
         if code not in folder.boundaries:
-            _boundaries(session, city_id, layer.id, [], now=now)
+            _publish(session, city_id, layer, [], folder, now=now)
     for code, about in folder.jurisdiction["layers"].items():
         row = found.get(code)
         if row is None:
             row = found[code] = Layer(jurisdiction_id=city_id, code=code)
             session.add(row)
         row.name = about["name"]
+        row.code_property, row.name_property = about["code_property"], about["name_property"]
         session.flush()
-        _boundaries(session, city_id, row.id, folder.boundaries[code], now=now)
+        _publish(session, city_id, row, folder.boundaries[code], folder, now=now)
     return {code: row.id for code, row in found.items()}
 
 
-def _boundaries(session: Session, city_id: int, layer_id: int, drawn: Sequence[NewBoundary], *, now: datetime) -> None:
-    mine = (Boundary.jurisdiction_id == city_id, Boundary.layer_id == layer_id)
-    in_force = {row.code: row for row in session.scalars(select(Boundary).where(*mine, Boundary.valid_to.is_(None))).all()}
-    wanted = {boundary.code: boundary for boundary in drawn}
-    for code, row in in_force.items():
-        new = wanted.get(code)
-        if new is None or not equals_exact(row.area, new.area, tolerance=1e-9):
-            row.valid_to = now
-        else:
-            row.name = new.name
-            del wanted[code]
-    session.flush()
-    is_first = session.scalar(select(Boundary.id).where(*mine).limit(1)) is None
-    for boundary in wanted.values():
-        area = from_shape(boundary.area, srid=WGS84)
-        session.add(
-            Boundary(
-                jurisdiction_id=city_id,
-                layer_id=layer_id,
-                code=boundary.code,
-                name=boundary.name,
-                area=boundary.area,
-                area_square_metres=square_metres(area),  # type: ignore[arg-type]
-                valid_from=None if is_first else now,
-            )
+def _publish(
+    session: Session, city_id: int, layer: Layer, drawn: Sequence[NewBoundary], folder: CityFolder, *, now: datetime
+) -> None:
+    has_map = session.scalar(
+        select(Boundary.id).where(Boundary.jurisdiction_id == city_id, Boundary.layer_id == layer.id).limit(1)
+    )
+    newest = newest_version(session, jurisdiction_id=city_id, layer_id=layer.id)
+    begins = now
+    if newest is not None and newest.valid_from is not None and newest.valid_from <= now + _SOON:
+        # A second load within a second is a new map all the same.
+        begins = max(now, newest.valid_from + moment.SECOND)
+    try:
+        version = publish(
+            session,
+            drawn,
+            jurisdiction_id=city_id,
+            layer_id=layer.id,
+            valid_from=None if has_map is None else begins,
+            published_at=now,
+            source=f"{folder.path.name}/boundaries/{layer.code}.geojson",
         )
-    session.flush()
+    except VersionInTheWay as error:
+        raise BadFile(
+            [
+                f"{folder.path}/boundaries/{layer.code}.geojson:1: a map of {layer.code} is published for "
+                f"{moment.write(error.args[0])}; take that back first (open311 boundary undo)"
+            ]
+        ) from error
+    if version is not None and version.stamping == "waiting":
+        stamp_later(driver_connection(session), version)
 
 
 def _definitions(session: Session, city_id: int) -> tuple[Sequence[Any], Sequence[Any]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from db import db
+from db import db, driver_connection
 from open311.cases.importing import Imported, Importer, weeks_to_now
 from open311.cases.recorded import ExportMapping
 from open311.city.folder import CityFolder, read_folder
@@ -77,8 +77,7 @@ def _put(folder: CityFolder, *, now: datetime, dates_to_now: bool, without_reque
 def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_to_now: bool) -> Imported:
     assert folder.requests is not None and folder.mapping is not None
     mapping = ExportMapping(folder.mapping)
-    connection = db.session.connection().connection.driver_connection
-    assert connection is not None
+    connection = driver_connection(db.session())
     about = next(each for each in read_cities(connection) if each.id == city_id)
     weeks = 0
     if dates_to_now:

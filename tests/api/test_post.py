@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -373,8 +374,15 @@ def _public_reads(api: Api, number: str, token: str) -> list[Answer]:
     ]
     values = {"number": number, "service_code": "street-maintenance", "token": token}
     query = "jurisdiction_id=seattle.gov&extensions=true"
+    # These two speak of a place and not of requests, and need one.
+    place = {"api.show_route": urlencode(STREET), "api.show_coverage": urlencode(STREET)}
     answers = [
-        Answer(api.client.get(f"{rule.build({**values, 'format': format}, append_unknown=False)[1]}?{query}"), format)  # type: ignore[index]
+        Answer(
+            api.client.get(
+                f"{rule.build({**values, 'format': format}, append_unknown=False)[1]}?{query}&{place.get(rule.endpoint, '')}"
+            ),
+            format,
+        )  # type: ignore[index]
         for rule in rules
         for format in ("json", "xml")
     ]

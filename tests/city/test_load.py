@@ -404,11 +404,18 @@ def test_a_layer_that_comes_back_begins_anew(folder: SmallCity):
 
 
 def test_a_boundary_can_be_drawn_anew_twice_within_a_second(folder: SmallCity):
-    for width in (0.1, 0.2, 0.3):
+    for width in (0.1, 0.2, 0.3, 0.4):
         folder.draw("ward", {"W": WEST, "E": box(-71.1, 42.3, -71.1 + width, 42.4)})
         load(folder, now=FIRST)
 
-    assert [row for row in versions("ward") if row[2] is None] == [("E", FIRST, None), ("W", None, None)]
+    # Each begins a second after the one before.
+    second = timedelta(seconds=1)
+    assert [row for row in versions("ward") if row[0] == "E"] == [
+        ("E", None, FIRST),
+        ("E", FIRST, FIRST + second),
+        ("E", FIRST + second, FIRST + 2 * second),
+        ("E", FIRST + 2 * second, None),
+    ]
 
 
 def test_a_boundary_that_is_only_renamed_stays_the_same_version(folder: SmallCity):

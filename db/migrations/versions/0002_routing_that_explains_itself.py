@@ -120,6 +120,8 @@ def upgrade() -> None:
         ["jurisdiction_id", "calendar_id"],
         ["jurisdiction_id", "id"],
     )
+    for name, default in (("code_property", "'code'"), ("name_property", "'name'")):
+        op.add_column("layer", sa.Column(name, sa.Text(), server_default=sa.text(default), nullable=False))
     op.add_column("service", sa.Column("offered_layer_id", sa.BigInteger(), nullable=True))
     op.add_column("service", sa.Column("offered_boundary_codes", postgresql.ARRAY(sa.Text()), nullable=True))
     op.create_foreign_key(
@@ -174,6 +176,8 @@ def downgrade() -> None:
     op.drop_constraint(op.f("fk_service_jurisdiction_id_offered_layer_id"), "service", type_="foreignkey")
     op.drop_column("service", "offered_boundary_codes")
     op.drop_column("service", "offered_layer_id")
+    op.drop_column("layer", "name_property")
+    op.drop_column("layer", "code_property")
     op.drop_constraint(op.f("ck_routing_rule_validity"), "routing_rule", type_="check")
     op.drop_constraint(op.f("ck_routing_rule_attribute_has_value"), "routing_rule", type_="check")
     op.drop_constraint(op.f("ck_routing_rule_during"), "routing_rule", type_="check")

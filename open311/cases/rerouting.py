@@ -1,0 +1,419 @@
+"""Who answers for a request, decided anew: because it changed, the map or the rules did, or a person says so."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from itertools import groupby
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.json import Jsonb
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy.orm import aliased
+
+from db.driver import Statement
+from geo.point import Point
+from geo.queries import latitude, longitude, make_point
+from open311.cases import intake
+from open311.cases.intake import STAMP
+from open311.cases.numbers import spellings
+from open311.cases.posting import out_of_reach
+from open311.cases.search import UnknownRequest
+from open311.cases.stored import JURISDICTION, stored_cases
+from open311.jurisdictions import City
+from open311.models import RequestDistrict, RequestEvent, Service, ServiceRequest
+from open311.services import AskedService, find_service
+from routing.decision import Decision, candidates, decide
+from routing.models import Department
+from schemas.definition import Answers, check
+from schemas.problems import Problems
+
+
+class UnknownDepartment(LookupError):
+    """No department or unit of the city has this code."""
+
+
+class ReasonMissing(ValueError):
+    """A person who overrules the rules says why."""
+
+
+class NotOverridden(ValueError):
+    """The request is routed by the rules already."""
+
+
+class NothingChanges(ValueError):
+    """The change would leave everything as it is."""
+
+
+class RequestClosed(ValueError):
+    """A closed request is nobody's to answer any more."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changes:
+    """What of a request is to be another than it is: None leaves it.
+
+    answers: by code, as sent; an empty list takes an answer away.
+    """
+
+    service_code: str | None = None
+    point: Point | None = None
+    address: str | None = None
+    answers: Mapping[str, Sequence[str]] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerouted:
+    """What a verb did to one request: the decision, when there was one, and who answers before and after."""
+
+    number: str
+    before: str
+    after: str
+    decision: Decision | None
+
+
+def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int, cause: str, now: datetime) -> int:
+    """Decide open requests by the rules and maps in force now; how many go elsewhere, each with its decision and cause.
+
+    Those that a person routed stay where they are, and so do closed ones.
+    """
+    if not ids:
+        return 0
+    rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids), now=now).fetchall()
+    stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=[each.key for each in rows])}
+    moved = 0
+    for request_id, group in groupby(rows, key=lambda row: row.key):
+        row = stored[request_id]
+        decision = decide(list(group), unplaced_because=row.unplaced_because)
+        chosen = decision.chosen
+        if (chosen.department_id, chosen.unit_id) != (row.department_id, row.unit_id):
+            _apply(connection, row, decision, point=_point(row), jurisdiction_id=jurisdiction_id, cause=cause, now=now)
+            moved += 1
+    return moved
+
+
+def change(
+    connection: "Connection[Any]", city: City, number: str, changes: Changes, *, by: str, reason: str = "", now: datetime
+) -> Rerouted:
+    """A request with these changes, and one decision for all of them together.
+
+    A request that a person routed keeps its department; a closed one as well.  Districts follow the location at once.
+    Raises UnknownRequest, UnknownService, NothingChanges, and Problems when what is new is not good.
+    """
+    row = _locked(connection, city, number)
+    before = {
+        "service_code": row.service_code,
+        "long": row.long,
+        "lat": row.lat,
+        "address": row.address,
+        "answers": row.attributes,
+    }
+    service = find_service(connection, changes.service_code or row.service_code, jurisdiction_id=city.id)
+    point = changes.point or _point(row)
+    answers = _answers(row.attributes, changes, service, city)
+    after = {
+        "service_code": changes.service_code or row.service_code,
+        "long": point and point.long,
+        "lat": point and point.lat,
+        "address": row.address if changes.address is None else changes.address,
+        "answers": answers,
+    }
+    changed = [name for name in before if before[name] != after[name]]
+    if not changed:
+        raise NothingChanges(number)
+    unplaced_because = None if point is not None else row.unplaced_because
+    decision = intake.route(
+        connection,
+        jurisdiction_id=city.id,
+        service=service.new,
+        point=point,
+        answers=answers,
+        default_department_id=city.default_department_id,
+        at=now,
+        reported_at=row.requested_at,
+        unplaced_because=unplaced_because,
+    )
+    if point is not None:
+        problems = out_of_reach(connection, service, point, decision, city, at=now)
+        if problems:
+            raise Problems(problems)
+    key = {"jurisdiction_id": city.id, "request_id": row.id}
+    _CHANGE.run(
+        connection,
+        **key,
+        service_id=service.new.id,
+        is_public=row.number is not None and not service.new.is_private and service.new.type != "blackbox",
+        long=after["long"],
+        lat=after["lat"],
+        address=after["address"],
+        attributes=Jsonb(answers),
+        unplaced_because=unplaced_because,
+        now=now,
+    )
+    _note(
+        connection,
+        row,
+        "changed",
+        {
+            "by": by,
+            "reason": reason or None,
+            "before": {name: before[name] for name in changed},
+            "after": {name: after[name] for name in changed},
+        },
+        jurisdiction_id=city.id,
+        now=now,
+    )
+    if {"long", "lat"} & set(changed):
+        _UNSTAMP.run(connection, **key)
+        STAMP.run(connection, **key, boundary_ids=list(decision.boundary_ids), requested_at=row.requested_at)
+    if row.is_overridden or row.status == "closed":
+        return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
+    cause = f"{', '.join(_IN_WORDS[name] for name in changed if name != 'long')} changed"
+    _apply(connection, row, decision, point=point, jurisdiction_id=city.id, cause=cause, now=now)
+    return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
+
+
+def override(
+    connection: "Connection[Any]", city: City, number: str, department_code: str, *, by: str, reason: str, now: datetime
+) -> Rerouted:
+    """An open request given to a department or unit by a person: no rule, map or change moves it until it is released.
+
+    Raises UnknownRequest, UnknownDepartment, ReasonMissing, RequestClosed.
+    """
+    if not reason.strip():
+        raise ReasonMissing(number)
+    row = _locked(connection, city, number)
+    if row.status == "closed":
+        raise RequestClosed(number)
+    given = _DEPARTMENT.run(connection, jurisdiction_id=city.id, code=department_code).fetchone()
+    if given is None:
+        raise UnknownDepartment(department_code)
+    key = {"jurisdiction_id": city.id, "request_id": row.id}
+    _ASSIGN.run(
+        connection,
+        **key,
+        department_id=given.department_id,
+        unit_id=given.unit_id,
+        is_overridden=True,
+        now=now,
+    )
+    facts = {"department": given.department, "unit": given.unit, "before": row.answers_for, "by": by, "reason": reason.strip()}
+    _note(connection, row, "overridden", facts, jurisdiction_id=city.id, now=now)
+    return Rerouted(number=row.number, before=row.answers_for, after=given.unit or given.department, decision=None)
+
+
+def release(connection: "Connection[Any]", city: City, number: str, *, by: str, now: datetime) -> Rerouted:
+    """An overridden request returned to the rules, which decide at once.
+
+    Raises UnknownRequest, NotOverridden, RequestClosed.
+    """
+    row = _locked(connection, city, number)
+    if not row.is_overridden:
+        raise NotOverridden(number)
+    if row.status == "closed":
+        raise RequestClosed(number)
+    _note(connection, row, "released", {"by": by}, jurisdiction_id=city.id, now=now)
+    _ASSIGN.run(
+        connection,
+        jurisdiction_id=city.id,
+        request_id=row.id,
+        department_id=row.department_id,
+        unit_id=row.unit_id,
+        is_overridden=False,
+        now=now,
+    )
+    rows = _DECIDE.run(connection, jurisdiction_id=city.id, ids=[row.id], now=now).fetchall()
+    decision = decide(rows, unplaced_because=row.unplaced_because)
+    cause = "it was returned to the rules"
+    _apply(connection, row, decision, point=_point(row), jurisdiction_id=city.id, cause=cause, now=now)
+    return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
+
+
+def open_ids(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[int]:
+    """The ids of every open request that the rules route."""
+    return [row.id for row in _OPEN.run(connection, jurisdiction_id=jurisdiction_id)]
+
+
+def unplaced(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[Any]:
+    """The open requests whose address nobody could place yet, oldest first: rows number, requested_at, address, because."""
+    return _UNPLACED.run(connection, jurisdiction_id=jurisdiction_id).fetchall()
+
+
+def _locked(connection: "Connection[Any]", city: City, number: str) -> Any:
+    """The request's row, held until the transaction ends, so that two people change it one after the other."""
+    rows = _LOCKED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
+    if not rows:
+        raise UnknownRequest(number)
+    return next((row for row in rows if row.number == number), rows[0])
+
+
+def _point(row: Any) -> Point | None:
+    return None if row.long is None else Point(long=row.long, lat=row.lat)
+
+
+def _answers(stored: Answers, changes: Changes, service: AskedService, city: City) -> Answers:
+    """The answers with the changed ones; only those are checked.  Raises Problems."""
+    if not changes.answers:
+        return stored
+    asked = [replace(question, required=False) for question in service.questions if question.code in changes.answers]
+    new, problems = check(asked, changes.answers, city.zone)
+    if problems:
+        raise Problems(problems)
+    return {code: answer for code, answer in {**stored, **new}.items() if code in new or code not in changes.answers}
+
+
+def _apply(
+    connection: "Connection[Any]",
+    row: Any,
+    decision: Decision,
+    *,
+    point: Point | None,
+    jurisdiction_id: int,
+    cause: str,
+    now: datetime,
+) -> None:
+    chosen = decision.chosen
+    _ASSIGN.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        request_id=row.id,
+        department_id=chosen.department_id,
+        unit_id=chosen.unit_id,
+        is_overridden=False,
+        now=now,
+    )
+    _note(connection, row, "routed", {**decision.as_record(point), "cause": cause}, jurisdiction_id=jurisdiction_id, now=now)
+
+
+def _note(
+    connection: "Connection[Any]", row: Any, kind: str, facts: Mapping[str, Any], *, jurisdiction_id: int, now: datetime
+) -> None:
+    _EVENT.run(connection, jurisdiction_id=jurisdiction_id, request_id=row.id, at=now, kind=kind, facts=Jsonb(facts))
+
+
+_IN_WORDS = {
+    "service_code": "its service",
+    "lat": "its location",
+    "address": "its address",
+    "answers": "its answers",
+}
+
+_IDS: Any = bindparam("ids", type_=ARRAY(BigInteger))
+_NOW: Any = bindparam("now", type_=TIMESTAMP(timezone=True))
+_REQUEST = (
+    ServiceRequest.jurisdiction_id == JURISDICTION,
+    ServiceRequest.id == bindparam("request_id", type_=BigInteger),
+)
+_ROUTED_BY_RULES = (ServiceRequest.status == "open", ~ServiceRequest.is_overridden)
+
+_DECIDE = Statement(
+    candidates(
+        stored_cases(ServiceRequest.id == func.any(_IDS), *_ROUTED_BY_RULES, at=_NOW).subquery("case"),
+        JURISDICTION,
+    )
+)
+
+_UNIT, _PARENT = aliased(Department, name="unit"), aliased(Department, name="parent")
+_ROWS = (
+    select(
+        ServiceRequest.id,
+        ServiceRequest.number,
+        ServiceRequest.status,
+        ServiceRequest.requested_at,
+        ServiceRequest.department_id,
+        ServiceRequest.unit_id,
+        func.coalesce(_UNIT.name, _PARENT.name).label("answers_for"),
+        ServiceRequest.is_overridden,
+        ServiceRequest.unplaced_because,
+        ServiceRequest.attributes,
+        ServiceRequest.address,
+        longitude(ServiceRequest.location).label("long"),
+        latitude(ServiceRequest.location).label("lat"),
+        Service.code.label("service_code"),
+    )
+    .join(Service, and_(Service.jurisdiction_id == JURISDICTION, Service.id == ServiceRequest.service_id))
+    .join(_PARENT, and_(_PARENT.jurisdiction_id == JURISDICTION, _PARENT.id == ServiceRequest.department_id))
+    .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == JURISDICTION, _UNIT.id == ServiceRequest.unit_id))
+    .where(ServiceRequest.jurisdiction_id == JURISDICTION)
+    .with_for_update(of=ServiceRequest)
+)
+_STORED = Statement(_ROWS.where(ServiceRequest.id == func.any(_IDS)))
+_LOCKED = Statement(_ROWS.where(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
+
+_OPEN = Statement(
+    select(ServiceRequest.id)
+    .where(ServiceRequest.jurisdiction_id == JURISDICTION, *_ROUTED_BY_RULES)
+    .order_by(ServiceRequest.id)
+)
+
+_UNPLACED = Statement(
+    select(
+        ServiceRequest.number,
+        ServiceRequest.requested_at,
+        ServiceRequest.address,
+        ServiceRequest.unplaced_because.label("because"),
+    )
+    .where(
+        ServiceRequest.jurisdiction_id == JURISDICTION,
+        ServiceRequest.unplaced_because.is_not(None),
+        ServiceRequest.status == "open",
+    )
+    .order_by(ServiceRequest.requested_at, ServiceRequest.id)
+)
+
+_DEPARTMENT = Statement(
+    select(
+        func.coalesce(_PARENT.id, _UNIT.id).label("department_id"),
+        func.coalesce(_PARENT.name, _UNIT.name).label("department"),
+        case((_PARENT.id.is_not(None), _UNIT.id)).label("unit_id"),
+        case((_PARENT.id.is_not(None), _UNIT.name)).label("unit"),
+    )
+    .select_from(_UNIT)
+    .outerjoin(_PARENT, and_(_PARENT.jurisdiction_id == JURISDICTION, _PARENT.id == _UNIT.parent_id))
+    .where(_UNIT.jurisdiction_id == JURISDICTION, _UNIT.code == bindparam("code", type_=Text))
+)
+
+# What changed a request makes its time of change later, never earlier; a closed one keeps the time of its closing.
+_TOUCHED = case(
+    (ServiceRequest.status == "closed", ServiceRequest.updated_at),
+    else_=func.greatest(ServiceRequest.updated_at, _NOW),
+)
+_ASSIGN = Statement(
+    update(ServiceRequest)
+    .where(*_REQUEST)
+    .values(
+        department_id=bindparam("department_id", type_=BigInteger),
+        unit_id=bindparam("unit_id", type_=BigInteger),
+        is_overridden=bindparam("is_overridden", type_=Boolean),
+        updated_at=_TOUCHED,
+    )
+)
+_CHANGE = Statement(
+    update(ServiceRequest)
+    .where(*_REQUEST)
+    .values(
+        service_id=bindparam("service_id", type_=BigInteger),
+        is_public=bindparam("is_public", type_=Boolean),
+        location=make_point(long=bindparam("long"), lat=bindparam("lat")),
+        address=bindparam("address", type_=Text),
+        attributes=bindparam("attributes", type_=JSONB),
+        unplaced_because=bindparam("unplaced_because", type_=Text),
+        updated_at=_TOUCHED,
+    )
+)
+_UNSTAMP = Statement(
+    delete(RequestDistrict).where(
+        RequestDistrict.jurisdiction_id == JURISDICTION,
+        RequestDistrict.request_id == bindparam("request_id", type_=BigInteger),
+    )
+)
+_EVENT = Statement(
+    insert(RequestEvent).values(
+        jurisdiction_id=JURISDICTION,
+        request_id=bindparam("request_id"),
+        at=bindparam("at"),
+        kind=bindparam("kind"),
+        facts=bindparam("facts"),
+    )
+)
