@@ -23,7 +23,7 @@ from sqlalchemy import (
     select,
     union_all,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from geo.districts import covering, materialized
 from geo.models import Boundary, Layer
@@ -240,7 +240,7 @@ def winners(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select[An
     ranked = union_all(_by_rule(cases, here, jurisdiction_id), _by_default(cases)).subquery("candidate")
     first = (
         select(ranked.c.key, ranked.c.rule, ranked.c.boundary_id, ranked.c.department_id)
-        .distinct(ranked.c.key)
+        .ext(distinct_on(ranked.c.key))
         .order_by(ranked.c.key, *_order(ranked))
         .subquery("first")
     )

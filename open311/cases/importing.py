@@ -7,7 +7,7 @@ from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-from psycopg import Connection
+from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
 from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text, bindparam, cast, false, select, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
@@ -19,7 +19,7 @@ from geo.queries import make_point
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
 from open311.jurisdictions import City
 from open311.models import Service, ServiceRequest
-from routing.decision import Decision, candidates, decide
+from routing.decision import Decision, candidates, decide, winners
 
 BATCH_ROWS = 5000
 WEEK = timedelta(weeks=1)
@@ -137,18 +137,25 @@ class Batch:
 
     def decide(self, cases: Iterator[tuple[RecordedCase, int, str]]) -> dict[int, Decision]:
         """Line of each case (case, service id, service group): its decision, by the map in force when it was opened."""
+        rows = self._run(_ROUTE, cases)
+        return {key: decide(list(group)) for key, group in groupby(rows, key=lambda row: row.key)}
+
+    def answering(self, cases: Iterator[tuple[RecordedCase, int, str]]) -> dict[int, tuple[int, int | None]]:
+        """Line of each case: the ids of the department and the unit that answer, without the reasons."""
+        return {row.key: (row.department_id, row.unit_id) for row in self._run(_WINNERS, cases)}
+
+    def _run(self, statement: Statement, cases: Iterator[tuple[RecordedCase, int, str]]) -> "Cursor[Any]":
         self._connection.execute("truncate recorded_case")
         with self._connection.cursor().copy(f"copy recorded_case ({', '.join(_COLUMNS)}) from stdin") as copy:
             for each, service_id, group in cases:
                 point = each.point
                 copy.write_row((each.line, service_id, group, point and point.long, point and point.lat, each.requested_at))
         self._connection.execute("analyze recorded_case")
-        rows = _ROUTE.run(
+        return statement.run(
             self._connection,
             jurisdiction_id=self._city.id,
             default_department_id=self._city.default_department_id,
         )
-        return {key: decide(list(group)) for key, group in groupby(rows, key=lambda row: row.key)}
 
     def keep(
         self, cases: Sequence[RecordedCase], decisions: Mapping[int, Decision], services: Mapping[str, Any]
@@ -263,6 +270,7 @@ _CASES = select(
     false().label("is_unplaced"),
 ).subquery("case")
 _ROUTE = Statement(candidates(_CASES, bindparam("jurisdiction_id", type_=BigInteger)))
+_WINNERS = Statement(winners(_CASES, bindparam("jurisdiction_id", type_=BigInteger)))
 
 _REQUESTS = _table("recorded_request", _REQUEST_COLUMNS)
 _PLAIN = [name for name in _REQUEST_COLUMNS if name not in ("long", "lat")]

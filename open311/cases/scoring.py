@@ -39,10 +39,18 @@ class Agreement:
 
 
 def score(
-    connection: "Connection[Any]", city: City, path: Path, mapping: ExportMapping, *, now: datetime
+    connection: "Connection[Any]",
+    city: City,
+    path: Path,
+    mapping: ExportMapping,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    now: datetime,
 ) -> Iterator[Agreement]:
     """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing.
 
+    since, until: only cases opened between them (`until` is not part of it).
     Raises BadFile with the lines of a batch that cannot be read.
     """
     services = services_named(connection, city, mapping)
@@ -53,15 +61,20 @@ def score(
         cases, problems = read_cases(chunk, path, mapping, moved=timedelta(), now=now)
         if problems:
             raise BadFile(problems)
+        cases = [
+            each
+            for each in cases
+            if (since is None or each.requested_at >= since) and (until is None or each.requested_at < until)
+        ]
         known = [each for each in cases if each.service in services]
-        decisions = batch.decide((each, services[each.service].id, services[each.service].service_group) for each in known)
+        answering = batch.answering((each, services[each.service].id, services[each.service].service_group) for each in known)
         found.cases += len(cases)
         found.located += sum(1 for each in cases if each.point is not None)
         for each in known:
-            chosen = decisions[each.line].chosen
+            department_id, unit_id = answering[each.line]
             recorded_unit = names["unit"].get(each.unit or "")
-            found.department += chosen.department_id == names["department"].get(each.department or "")
-            found.unit += recorded_unit is not None and recorded_unit == (chosen.unit_id or chosen.department_id)
+            found.department += department_id == names["department"].get(each.department or "")
+            found.unit += recorded_unit is not None and recorded_unit == (unit_id or department_id)
         yield found
 
 

@@ -22,7 +22,6 @@ from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceReque
 from routing.models import Department
 from schemas import moment
 
-
 # A version that begins so soon was put there by a load just before, and is no map that somebody published ahead of its day.
 _SOON = timedelta(minutes=1)
 

@@ -3,7 +3,9 @@
 import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import ParamSpec, TypeVar
+from datetime import datetime
+from typing import Any, ParamSpec, TypeVar
+from zoneinfo import ZoneInfo
 
 import click
 from psycopg import OperationalError, connect
@@ -11,16 +13,21 @@ from psycopg.errors import UndefinedColumn, UndefinedTable
 from psycopg_pool import PoolTimeout
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
 from sqlalchemy.exc import OperationalError as SessionOperationalError
 from sqlalchemy.exc import ProgrammingError as SessionProgrammingError
 
 from db.cluster import ClusterError
 from geo.importing import BadBoundaries
 from open311.app import create_app
+from open311.cases.search import UnknownRequest
 from open311.city.lines import BadFile
 from open311.config import BadSetting, settings
-from open311.jurisdictions import UnknownJurisdiction
+from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
+from open311.services import UnknownService
+from schemas import moment
+from schemas.problems import Problems
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -31,6 +38,34 @@ CONNECT_TIMEOUT_SECONDS = 5
 jurisdiction_option = click.option(
     "--jurisdiction", "jurisdiction_id", required=True, help="jurisdiction_id of the city, such as boston.gov"
 )
+
+
+class Day(click.ParamType[Any]):
+    """An option that takes a date of the city, or a date and time."""
+
+    name = "date"
+
+    def __init__(self, text: str = "") -> None:
+        self._text = text
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Day":
+        """The day of what was typed; a usage error when it is none."""
+        if isinstance(value, Day):
+            return value
+        try:
+            moment.read(value, ZoneInfo("UTC"))
+        except moment.NotAMoment as error:
+            self.fail(str(error), param, ctx)
+        return Day(value)
+
+    def start(self, zone: ZoneInfo) -> datetime:
+        """Its first second in a zone."""
+        return moment.read(self._text, zone)
+
+
+def start_of(day: Day | None, city: City) -> datetime | None:
+    """The first second of a day by a city's clock; None stays None."""
+    return None if day is None else day.start(city.zone)
 
 
 class Refused(click.ClickException):
@@ -61,6 +96,12 @@ def readable_errors() -> Iterator[None]:
         raise Refused(str(error)) from error
     except UnknownJurisdiction as error:
         raise Refused(f"no city here has the jurisdiction_id {error}") from error
+    except Problems as error:
+        raise Refused(shortened(error.messages)) from error
+    except UnknownService as error:
+        raise Refused(f"no active service has the service_code {error}") from error
+    except UnknownRequest as error:
+        raise Refused(f"no request here has the number {error}") from error
     except UnknownKey as error:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:
@@ -82,6 +123,12 @@ def shortened(messages: list[str]) -> str:
     rest = len(messages) - MAX_PROBLEMS_SHOWN
     shown = "\n".join(messages[:MAX_PROBLEMS_SHOWN])
     return shown if rest <= 0 else f"{shown}\n... and {rest} more"
+
+
+def show_table(table: Table) -> None:
+    """A table on standard output, as wide as the terminal, or in whole lines where it is piped."""
+    # What is shown is what somebody typed, brackets and all.
+    Console(width=None if Console().is_terminal else 200, markup=False, emoji=False).print(table)
 
 
 def progress() -> Progress:

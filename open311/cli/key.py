@@ -3,11 +3,10 @@
 from datetime import UTC, datetime
 
 import click
-from rich.console import Console
 from rich.table import Table
 
 from db.driver import driver
-from open311.cli.edge import with_app
+from open311.cli.edge import show_table, with_app
 from open311.jurisdictions import cities
 from open311.keys import create_key, list_keys, revoke_key
 from schemas.moment import whole_second, write
@@ -53,8 +52,7 @@ def list_() -> None:
             write(each.last_used_at) if each.last_used_at else "never",
             write(each.revoked_at) if each.revoked_at else "",
         )
-    # A name is what somebody typed, brackets and all.
-    Console(width=None if Console().is_terminal else 200, markup=False, emoji=False).print(table)
+    show_table(table)
 
 
 @key.command("revoke")
