@@ -1,37 +1,29 @@
-"""GeoJSON to boundaries: read, checked, repaired where it can be."""
+"""Files to boundaries: read, brought to degrees, checked, repaired where they can be."""
 
-import json
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
-from math import isnan
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
-from warnings import catch_warnings
 
-from shapely import (
-    Geometry,
-    GeometryCollection,
-    MultiPolygon,
-    Polygon,
-    force_2d,
-    get_parts,
-    is_valid_reason,
-    make_valid,
-)
-from shapely.errors import ShapelyError
-from shapely.geometry import shape
+from psycopg import Connection
+from shapely import GeometryCollection, MultiPolygon, Polygon, get_parts, is_valid_reason, make_valid
+from shapely.geometry.base import BaseGeometry
+
+from geo.drawn import BadBoundaries, DrawnMap, Feature, require_file
+from geo.geojson import read_map
+from geo.gisfiles import read_geopackage, read_shapefile, read_zip
+from geo.projecting import WGS84_NAMES, in_degrees, settled_crs, short
+
+__all__ = ["BadBoundaries", "NewBoundary", "read_boundaries", "read_geojson"]
 
 # What no database text or XML can hold.
 _NOT_PRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
-
-class BadBoundaries(ValueError):
-    """A boundary file that cannot be used; messages say `file:line: what`."""
-
-    def __init__(self, messages: Sequence[str]) -> None:
-        self.messages = list(messages)
-        super().__init__("\n".join(self.messages))
+_GIS_FILES = {".shp": read_shapefile, ".zip": read_zip, ".gpkg": read_geopackage}
+_GEOJSON = (".geojson", ".json")
+DEFAULT_CODE, DEFAULT_NAME = "code", "name"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,95 +36,145 @@ class NewBoundary:
     repaired: str | None
 
 
-def read_geojson(path: Path, *, code_property: str = "code", name_property: str = "name") -> list[NewBoundary]:
-    """The boundaries of a GeoJSON FeatureCollection in longitude and latitude, in the file's order.
+def read_boundaries(
+    connection: "Connection[Any]",
+    path: Path,
+    *,
+    code_property: str = DEFAULT_CODE,
+    name_property: str = DEFAULT_NAME,
+    crs: str | None = None,
+    sublayer: str | None = None,
+) -> list[NewBoundary]:
+    """The boundaries of a GeoJSON file, a Shapefile (plain or zipped) or a GeoPackage, in the file's order.
 
-    A polygon that crosses itself is repaired so that it covers what it drew.  Raises BadBoundaries with every problem:
-    not GeoJSON, a feature without code or polygon, a code twice, a character that cannot be printed, coordinates that are
-    no degrees.
+    They are drawn in the coordinate system that the file names, or in `crs` (as EPSG:2249, WKT or PROJ text) when it names
+    none.  `sublayer` chooses among several in one file.  A polygon that crosses itself is repaired so that it covers what
+    it drew.  Raises BadBoundaries with every problem: a file that cannot be read, no coordinate system or two, a feature
+    without code or polygon, a code twice, a character that cannot be printed, coordinates that are nowhere.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = error.object.count(b"\n", 0, error.start) + 1
-        raise BadBoundaries([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
-    except OSError as error:
-        raise BadBoundaries([f"{path}:1: cannot be read: {error.strerror}"]) from error
-    try:
-        collection = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise BadBoundaries([f"{path}:{error.lineno}: not JSON: {error.msg}"]) from error
-    except RecursionError:
-        raise BadBoundaries([f"{path}:1: is nested too deeply"]) from None
-    except ValueError as error:  # a number of thousands of digits
-        raise BadBoundaries([f"{path}:1: not JSON: {error}"]) from error
-    features = collection.get("features") if isinstance(collection, dict) else None
-    if not isinstance(features, list) or not features:
-        raise BadBoundaries([f"{path}:1: must be a GeoJSON FeatureCollection with at least one feature"])
-    found: list[NewBoundary] = []
-    problems: list[tuple[int, str]] = []
-    codes: set[str] = set()
-    for position, feature in enumerate(features):
+    require_file(path)
+    suffix = path.suffix.lower()
+    if suffix in _GIS_FILES:
+        drawn = _GIS_FILES[suffix](path, code_property=code_property, name_property=name_property, sublayer=sublayer)
+    elif suffix in _GEOJSON:
+        drawn = read_map(path, code_property=code_property, name_property=name_property)
+        if sublayer is not None:
+            raise drawn.bad(f"is GeoJSON, which has no layers within (--sublayer {sublayer})")
+    else:
+        raise BadBoundaries([f"{path}: must be one of {', '.join([*_GEOJSON, *_GIS_FILES])}"])
+    _check_properties(drawn, code_property, name_property)
+    settled = settled_crs(connection, drawn, crs)
+    return _boundaries(drawn, code_property, name_property, lambda areas: in_degrees(connection, drawn, areas, settled))
+
+
+def read_geojson(path: Path, *, code_property: str = DEFAULT_CODE, name_property: str = DEFAULT_NAME) -> list[NewBoundary]:
+    """The boundaries of a GeoJSON file in longitude and latitude, without a database; otherwise as read_boundaries."""
+    drawn = read_map(path, code_property=code_property, name_property=name_property)
+    if drawn.crs is not None and drawn.crs not in WGS84_NAMES:
+        raise drawn.bad(f"must be drawn in longitude and latitude (EPSG:4326), and the file says {short(drawn.crs)}")
+    _check_properties(drawn, code_property, name_property)
+    return _boundaries(drawn, code_property, name_property, lambda areas: areas)
+
+
+def _check_properties(drawn: DrawnMap, code_property: str, name_property: str) -> None:
+    """A property that no feature has is told once; the default for names may be missing."""
+    if not drawn.features:
+        raise drawn.bad("holds no features")
+    for property in {code_property, name_property} - {DEFAULT_NAME, *drawn.properties}:
+        there = ", ".join(drawn.properties) or "none"
+        raise drawn.bad(f"has no property {property!r}, which code or name were to be read from; its properties: {there}")
+
+
+def _boundaries(
+    drawn: DrawnMap,
+    code_property: str,
+    name_property: str,
+    to_degrees: Callable[[Sequence[BaseGeometry]], Sequence[BaseGeometry]],
+) -> list[NewBoundary]:
+    problems: dict[int, str] = {}
+    drafts: dict[int, NewBoundary] = {}
+    for position, feature in enumerate(drawn.features):
         try:
-            boundary = _boundary(feature, code_property, name_property)
-            if boundary.code in codes:
-                raise ValueError(f"code {boundary.code!r} stands twice")
-            codes.add(boundary.code)
-            found.append(boundary)
-        except (ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
-            problems.append((position, str(error)))
+            drafts[position] = _draft(feature, code_property, name_property)
+        except _BadFeature as error:
+            problems[position] = str(error)
+    found: dict[str, NewBoundary] = {}
+    placed = to_degrees([draft.area for draft in drafts.values()])
+    for (position, draft), area in zip(drafts.items(), placed, strict=True):
+        try:
+            boundary = _in_place(draft, area)
+            if boundary.code in found:
+                raise _BadFeature(f"code {boundary.code!r} stands twice")
+            found[boundary.code] = boundary
+        except _BadFeature as error:
+            problems[position] = str(error)
     if problems:
-        lines = _lines_of_features(text)
-        raise BadBoundaries(
-            [f"{path}:{lines.get(position, 1)}: feature {position + 1}: {problem}" for position, problem in problems]
-        )
-    return found
+        raise drawn.bad_features(problems)
+    return list(found.values())
 
 
-def _boundary(feature: Any, code_property: str, name_property: str) -> NewBoundary:
-    if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
-        raise ValueError("must be a Feature with properties")
-    code = feature["properties"].get(code_property)
-    if code is None or not str(code).strip():
-        raise ValueError(f"has no property {code_property!r}")
-    name = feature["properties"].get(name_property)
-    for property, text in ((code_property, code), (name_property, name)):
-        found = _NOT_PRINTABLE.search(str(text))
-        if found:
-            raise ValueError(f"{property} must not hold the character U+{ord(found[0]):04X}, which cannot be printed")
-    geometry = feature.get("geometry")
-    if not isinstance(geometry, dict) or geometry.get("type") not in ("Polygon", "MultiPolygon", "GeometryCollection"):
-        raise ValueError("must have a Polygon or MultiPolygon")
-    try:
-        with catch_warnings(action="ignore", category=RuntimeWarning):  # NumPy's of a NaN: it is refused below
-            drawn = _polygons(force_2d(shape(geometry)))
-    except RecursionError:
-        raise ValueError("has a geometry that is nested too deeply") from None
-    except (OverflowError, ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
-        raise ValueError(f"has a geometry that cannot be read: {error}") from error
-    if drawn.is_empty:
-        raise ValueError("has an empty geometry")
-    west, south, east, north = drawn.bounds
+class _BadFeature(ValueError):
+    """A feature that can become no boundary."""
+
+
+def _draft(feature: Feature, code_property: str, name_property: str) -> NewBoundary:
+    """The boundary in the coordinates of its file, valid."""
+    if feature.problem is not None:
+        raise _BadFeature(feature.problem)
+    code, name = _as_text(code_property, feature.code), _as_text(name_property, feature.name)
+    if not code:
+        raise _BadFeature(f"has no property {code_property!r}")
+    if not isinstance(feature.geometry, Polygon | MultiPolygon | GeometryCollection):
+        raise _BadFeature("must have a Polygon or MultiPolygon")
+    area = _polygons(feature.geometry)
+    if area.is_empty:
+        raise _BadFeature("has an empty geometry")
     # A NaN anywhere makes the area one, but not the bounds.
-    if isnan(drawn.area) or not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
-        raise ValueError(
+    if not isfinite(area.area):
+        raise _BadFeature("coordinates must be numbers, and not beyond all measure")
+    area, repaired = _repaired(area)
+    return NewBoundary(code=code, name=name or code, area=area, repaired=repaired)
+
+
+def _in_place(draft: NewBoundary, area: BaseGeometry) -> NewBoundary:
+    """The boundary in degrees: on the earth, and still valid."""
+    west, south, east, north = area.bounds
+    if isnan(area.area) or not (west >= -180 and east <= 180 and south >= -90 and north <= 90):
+        raise _BadFeature(
             f"coordinates must be longitude and latitude in degrees (EPSG:4326), got {west:.6g} {south:.6g} "
             f"to {east:.6g} {north:.6g}"
         )
-    reason = is_valid_reason(drawn)
-    is_valid = reason == "Valid Geometry"
-    area = drawn if is_valid else _polygons(make_valid(drawn, method="structure", keep_collapsed=False))
-    if area.is_empty:
-        raise ValueError(f"encloses nothing ({reason})")
-    return NewBoundary(
-        code=str(code).strip(),
-        name=str(name if name is not None else code).strip(),
-        area=area,
-        repaired=None if is_valid else str(reason),
-    )
+    # What was valid may cross itself by the rounding of the reprojection.
+    valid, repaired = _repaired(_polygons(area))
+    return replace(draft, area=valid, repaired=draft.repaired or repaired)
 
 
-def _polygons(geometry: Geometry) -> MultiPolygon:
+def _repaired(area: MultiPolygon) -> tuple[MultiPolygon, str | None]:
+    """A valid area that covers what was drawn, and what was wrong, or None, with that which was drawn."""
+    reason = str(is_valid_reason(area))
+    if reason == "Valid Geometry":
+        return area, None
+    valid = _polygons(make_valid(area, method="structure", keep_collapsed=False))
+    if valid.is_empty:
+        raise _BadFeature(f"encloses nothing ({reason})")
+    return valid, reason
+
+
+def _as_text(property: str, value: Any) -> str | None:
+    """Text or a number as clean text: 1.0 is 1; None for what is null."""
+    if value is None or (isinstance(value, float) and isnan(value)):
+        return None
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    if not isinstance(value, str | int | float):
+        raise _BadFeature(f"{property} must be text or a number")
+    found = _NOT_PRINTABLE.search(str(value))
+    if found:
+        raise _BadFeature(f"{property} must not hold the character U+{ord(found[0]):04X}, which cannot be printed")
+    return str(value).strip()
+
+
+def _polygons(geometry: BaseGeometry) -> MultiPolygon:
     """The polygons of a geometry; the points and lines that a collection or a repair holds are left out."""
     parts: list[Polygon] = []
     for part in get_parts(geometry):
@@ -141,20 +183,3 @@ def _polygons(geometry: Geometry) -> MultiPolygon:
         elif isinstance(part, GeometryCollection | MultiPolygon):
             parts.extend(_polygons(part).geoms)
     return MultiPolygon(parts)
-
-
-def _lines_of_features(text: str) -> dict[int, int]:
-    """Position of a feature: the line on which it begins."""
-    decoder = json.JSONDecoder()
-    start = text.find("[", text.find('"features"')) + 1
-    lines: dict[int, int] = {}
-    while True:
-        while start < len(text) and text[start] in " \t\r\n,":
-            start += 1
-        if start >= len(text) or text[start] == "]":
-            return lines
-        lines[len(lines)] = text.count("\n", 0, start) + 1
-        try:
-            _, start = decoder.raw_decode(text, start)
-        except ValueError:  # another "features" than the collection's
-            return lines

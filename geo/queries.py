@@ -8,6 +8,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from geo.columns import WGS84
 
+# What ST_CollectionExtract calls polygons.
+_POLYGONS = 3
+
 # A geometry column, or what makes a geometry.
 Spatial = ColumnElement[Any] | InstrumentedAttribute[Any]
 
@@ -53,6 +56,56 @@ def longitude(location: Spatial) -> ColumnElement[Any]:
 def latitude(location: Spatial) -> ColumnElement[Any]:
     """Degrees north of a point."""
     return func.ST_Y(location)
+
+
+def intersects(one: Spatial, other: Spatial) -> ColumnElement[bool]:
+    """Whether two areas have anything in common, if only an edge."""
+    return func.ST_Intersects(one, other)
+
+
+def shared(one: Spatial, other: Spatial) -> ColumnElement[Any]:
+    """The polygons that two areas share; the edges and corners at which they touch are left out."""
+    return func.ST_CollectionExtract(func.ST_Intersection(one, other), _POLYGONS)
+
+
+def without(area: Spatial, other: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The area but for the other; all of it where the other is null."""
+    return func.coalesce(func.ST_Difference(area, other, type_=Geometry()), area, type_=Geometry())
+
+
+def united(areas: Spatial) -> ColumnElement[Any]:
+    """Aggregate: all areas as one."""
+    return func.ST_Union(areas)
+
+
+def each_part(area: ColumnElement[Any]) -> ColumnElement[Any]:
+    """Set-returning: the polygons of an area, one a row."""
+    return func.ST_Dump(area).geom  # type: ignore[no-any-return]
+
+
+def filled(polygon: Spatial) -> ColumnElement[Any]:
+    """A polygon without its holes."""
+    return func.ST_MakePolygon(func.ST_ExteriorRing(polygon))
+
+
+def read_wkb(wkb: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A geometry of its well-known binary; the coordinate system, which that does not say, is left open."""
+    return func.ST_GeomFromWKB(wkb)
+
+
+def read_wgs84(wkb: ColumnElement[Any]) -> ColumnElement[Any]:
+    """A geometry in longitude and latitude of its well-known binary."""
+    return func.ST_GeomFromWKB(wkb, WGS84)
+
+
+def as_wkb(geometry: Spatial) -> Function[bytes]:
+    """The well-known binary of a geometry, without its coordinate system."""
+    return func.ST_AsBinary(geometry)
+
+
+def to_wgs84(geometry: Spatial, crs: ColumnElement[str]) -> ColumnElement[Any]:
+    """A geometry drawn in a coordinate system (EPSG:NNNN, WKT or PROJ text) in longitude and latitude."""
+    return func.ST_Transform(geometry, crs, WGS84)
 
 
 def square_metres(area: ColumnElement[Any]) -> Function[float]:
