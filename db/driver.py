@@ -110,4 +110,20 @@ class Driver:
         return self._pool
 
 
+@contextmanager
+def planned_for_many(connection: "Connection[Any]") -> Iterator[None]:
+    """Statements inside are planned for many rows, whatever PostgreSQL expects; for use inside a transaction.
+
+    It cannot tell how many rows a part of a statement will give, and takes ten thousand for one: then each is compared
+    with each, which took minutes where hashing takes a second.
+    """
+    settings = {"enable_nestloop": "off", "work_mem": "128MB"}
+    for name, value in settings.items():
+        connection.execute(f"set local {name} = '{value}'")
+    yield
+    # Not after an error: the transaction is at its end, and the settings with it.
+    for name in settings:
+        connection.execute(f"set local {name} = default")
+
+
 driver = Driver()

@@ -236,7 +236,8 @@ def winners(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select[An
 
     For many cases at once, of which nobody asks the reasons; the cases and the order are those of `candidates`.
     """
-    here = _boundaries_here(cases, jurisdiction_id)
+    spoken_of = select(RoutingRule.layer_id).where(RoutingRule.jurisdiction_id == jurisdiction_id).distinct()
+    here = _boundaries_here(cases, jurisdiction_id, Boundary.layer_id.in_(spoken_of))
     ranked = union_all(_by_rule(cases, here, jurisdiction_id), _by_default(cases)).subquery("candidate")
     first = (
         select(ranked.c.key, ranked.c.rule, ranked.c.boundary_id, ranked.c.department_id)
@@ -283,7 +284,7 @@ def _order(ranked: FromClause) -> list[ColumnElement[Any]]:
     ]
 
 
-def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Any:
+def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int], *conditions: ColumnElement[bool]) -> Any:
     """Key of each case, and a boundary that covers it; a place is looked up once however many cases lie there."""
     places = materialized(
         select(cases.c.location, func.min(cases.c.at).label("first_at"), func.max(cases.c.at).label("last_at"))
@@ -296,6 +297,7 @@ def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> 
         Boundary.jurisdiction_id == jurisdiction_id,
         or_(Boundary.valid_from.is_(None), Boundary.valid_from <= places.c.last_at),
         or_(Boundary.valid_to.is_(None), Boundary.valid_to > places.c.first_at),
+        *conditions,
     )
     in_force = and_(
         or_(found.c.valid_from.is_(None), found.c.valid_from <= cases.c.at),

@@ -14,7 +14,7 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import TypeEngine
 
-from db.driver import Statement
+from db.driver import Statement, planned_for_many
 from geo.queries import make_point
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
 from open311.jurisdictions import City
@@ -151,11 +151,12 @@ class Batch:
                 point = each.point
                 copy.write_row((each.line, service_id, group, point and point.long, point and point.lat, each.requested_at))
         self._connection.execute("analyze recorded_case")
-        return statement.run(
-            self._connection,
-            jurisdiction_id=self._city.id,
-            default_department_id=self._city.default_department_id,
-        )
+        with planned_for_many(self._connection):
+            return statement.run(
+                self._connection,
+                jurisdiction_id=self._city.id,
+                default_department_id=self._city.default_department_id,
+            )
 
     def keep(
         self, cases: Sequence[RecordedCase], decisions: Mapping[int, Decision], services: Mapping[str, Any]

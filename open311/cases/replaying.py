@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.orm import aliased
 
-from db.driver import Statement
+from db.driver import Statement, planned_for_many
 from geo.columns import ShapelyGeometry
 from geo.models import Boundary, Layer
 from geo.queries import latitude, longitude
@@ -108,8 +108,6 @@ class Replay:
         self._connection, self._jurisdiction_id = connection, jurisdiction_id
         self.requests = 0
         self._seconds: dict[str, float] = {}
-        # Sorts of a hundred thousand rows belong into memory.
-        connection.execute("set local work_mem = '128MB'")
         connection.execute(
             "create temp table past_case (key bigint, service_id bigint, service_group text, attributes jsonb,"
             " location geometry(Point, 4326), reported_at timestamptz, default_department_id bigint, is_unplaced boolean)"
@@ -139,7 +137,8 @@ class Replay:
     def route(self, run: str, *, at: datetime) -> None:
         """Decide every case by the rules and maps in force at a moment, as the run `before` or `after`."""
         began = perf_counter()
-        _ROUTE.run(self._connection, jurisdiction_id=self._jurisdiction_id, run=run, at=at)
+        with planned_for_many(self._connection):
+            _ROUTE.run(self._connection, jurisdiction_id=self._jurisdiction_id, run=run, at=at)
         self._seconds[run] = perf_counter() - began
         self._connection.execute("analyze routed")
 
@@ -151,17 +150,18 @@ class Replay:
     def difference(self) -> Difference:
         """What differs between the two runs."""
         key = {"jurisdiction_id": self._jurisdiction_id}
-        services = [Count(**row._asdict()) for row in _BY_SERVICE.run(self._connection, **key)]
         slowest = max(self._seconds.values(), default=0.0)
-        return Difference(
-            requests=self.requests,
-            moved=sum(each.moved for each in services),
-            decisions_per_second=round(self.requests / slowest) if slowest else 0,
-            services=[each for each in services if each.moved],
-            departments=[DepartmentCount(**row._asdict()) for row in _BY_DEPARTMENT.run(self._connection, **key)],
-            districts=[Count(**row._asdict()) for row in _BY_DISTRICT.run(self._connection, **key)],
-            moves=[Move(**row._asdict()) for row in _MOVES.run(self._connection, **key)],
-        )
+        with planned_for_many(self._connection):
+            services = [Count(**row._asdict()) for row in _BY_SERVICE.run(self._connection, **key)]
+            return Difference(
+                requests=self.requests,
+                moved=sum(each.moved for each in services),
+                decisions_per_second=round(self.requests / slowest) if slowest else 0,
+                services=[each for each in services if each.moved],
+                departments=[DepartmentCount(**row._asdict()) for row in _BY_DEPARTMENT.run(self._connection, **key)],
+                districts=[Count(**row._asdict()) for row in _BY_DISTRICT.run(self._connection, **key)],
+                moves=[Move(**row._asdict()) for row in _MOVES.run(self._connection, **key)],
+            )
 
     def moved_requests(self) -> list[MovedRequest]:
         """Every request that would go elsewhere, newest first."""

@@ -12,7 +12,7 @@ from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, delete,
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import aliased
 
-from db.driver import Statement
+from db.driver import Statement, planned_for_many
 from geo.point import Point
 from geo.queries import latitude, longitude, make_point
 from open311.cases import intake
@@ -80,7 +80,8 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
     """
     if not ids:
         return 0
-    rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids), now=now).fetchall()
+    with planned_for_many(connection):
+        rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids), now=now).fetchall()
     stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=[each.key for each in rows])}
     moved = 0
     for request_id, group in groupby(rows, key=lambda row: row.key):

@@ -16,7 +16,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 from sqlalchemy.exc import OperationalError as SessionOperationalError
 from sqlalchemy.exc import ProgrammingError as SessionProgrammingError
+from sqlalchemy.orm import Session
 
+from db import db
 from db.cluster import ClusterError
 from geo.importing import BadBoundaries
 from open311.app import create_app
@@ -83,6 +85,18 @@ def with_app(command: Callable[P, R]) -> Callable[P, R]:
             return command(*args, **kwargs)
 
     return run
+
+
+@contextmanager
+def transaction() -> Iterator[Session]:
+    """The session in a transaction: committed at the end, rolled back by an exception."""
+    session = db.session()
+    try:
+        yield session
+        session.commit()
+    except BaseException:
+        session.rollback()
+        raise
 
 
 @contextmanager

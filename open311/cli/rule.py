@@ -1,15 +1,12 @@
 """open311 rule import, export, list, explain, replay, score."""
 
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
 import click
 from rich.table import Table
-from sqlalchemy.orm import Session
 
 from db import db, driver_connection
 from db.driver import driver
@@ -20,7 +17,7 @@ from open311.cases.rerouting import open_ids, reroute
 from open311.cases.scoring import Agreement, score
 from open311.city.proposal import put_boundaries_folder, put_rules_file
 from open311.city.rules import as_csv, read_back
-from open311.cli.edge import Day, jurisdiction_option, progress, show_table, start_of, with_app
+from open311.cli.edge import Day, jurisdiction_option, progress, show_table, start_of, transaction, with_app
 from open311.cli.request import mapping_option
 from open311.jurisdictions import cities
 from open311.services import find_service
@@ -47,7 +44,7 @@ def rule() -> None:
 def import_(file: Path, jurisdiction_id: str, reroutes: bool) -> None:
     """Put the rules of FILE (rules.csv) in place of the city's: all of them or, when anything is wrong, none."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
-    with _transaction() as session:
+    with transaction() as session:
         count = put_rules_file(session, city, file)
         connection = driver_connection(session)
         moved = 0
@@ -266,15 +263,3 @@ def _say(explanation: Explanation) -> None:
         click.echo(f"  its edge    {explanation.distance_metres:g} metres away")
     for candidate, why in explanation.losers:
         click.echo(f"  not {candidate.answers}{f' by {candidate.rule}' if candidate.rule else ''}: {why}")
-
-
-@contextmanager
-def _transaction() -> Iterator[Session]:
-    """The session in a transaction: committed at the end, rolled back by an exception."""
-    session = db.session()
-    try:
-        yield session
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
