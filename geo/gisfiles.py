@@ -9,7 +9,7 @@ from zipfile import BadZipFile, ZipFile
 from zlib import error as DeflateError
 
 from pyogrio import list_layers, read_info, set_gdal_config_options
-from pyogrio.errors import DataLayerError, DataSourceError
+from pyogrio.errors import CRSError, DataLayerError, DataSourceError
 from pyogrio.raw import read
 from shapely import from_wkb
 from shapely.errors import ShapelyError
@@ -20,6 +20,8 @@ from geo.drawn import BadBoundaries, DrawnMap, Feature
 SHAPE, INDEX, TABLE, PROJECTION, ENCODING = ".shp", ".shx", ".dbf", ".prj", ".cpg"
 PARTS = (SHAPE, INDEX, TABLE, PROJECTION, ENCODING)
 HOLDS = {INDEX: "where each shape begins", TABLE: "codes and names"}
+# GeoPackage, section 1.1.2.1.2: two entries of its register stand for a coordinate system that is not known.
+UNDEFINED_CRS = '["Undefined '
 # Beyond any city's map; an archive of one megabyte can unfold to a thousand.
 MAX_BYTES = 512 * 1024 * 1024
 
@@ -162,7 +164,12 @@ def _features(
             if encoding is None:
                 raise BadBoundaries([f"{path}: its text is not in the encoding that it names: {error}"]) from error
         except (DataSourceError, DataLayerError) as error:
-            raise _unreadable(path, copy, error) from error
+            projection = copy.with_suffix(PROJECTION)
+            if not (isinstance(error, CRSError) and projection.exists()):
+                raise _unreadable(path, copy, error) from error
+            # Whether somebody else understands it is not to be found out here.
+            projection.unlink()
+            return _features(path, copy, layer, code_property, name_property, named_crs=named_crs, encodings=encodings)
         else:
             break
     values = dict(zip(found["fields"], (column.tolist() for column in columns), strict=True))
@@ -176,7 +183,7 @@ def _features(
                 values.get(code_property, nothing), values.get(name_property, nothing), geometries, strict=True
             )
         ],
-        crs=found["crs"] or named_crs,
+        crs=None if UNDEFINED_CRS in (found["crs"] or "") else found["crs"] or named_crs,
     )  # fmt: skip
 
 

@@ -80,9 +80,10 @@ def _check_properties(drawn: DrawnMap, code_property: str, name_property: str) -
     """A property that no feature has is told once; the default for names may be missing."""
     if not drawn.features:
         raise drawn.bad("holds no features")
-    for property in {code_property, name_property} - {DEFAULT_NAME, *drawn.properties}:
-        there = ", ".join(drawn.properties) or "none"
-        raise drawn.bad(f"has no property {property!r}, which code or name were to be read from; its properties: {there}")
+    known = {DEFAULT_NAME, *drawn.properties}
+    missing = [property for property in (code_property, name_property) if property not in known]
+    if missing:
+        raise drawn.bad(f"no feature has the property {missing[0]!r}; there are: {', '.join(drawn.properties) or 'none'}")
 
 
 def _boundaries(
