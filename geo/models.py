@@ -1,9 +1,9 @@
-"""Layers of boundaries, each boundary in versions."""
+"""Layers of boundaries, each boundary in versions; addresses and the names of streets."""
 
 from datetime import datetime
 from typing import Any
 
-from shapely.geometry import MultiPolygon
+from shapely.geometry import MultiPolygon, Point
 from sqlalchemy import CheckConstraint, Double, Index, Text, UniqueConstraint, and_, or_, text
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
@@ -95,3 +95,48 @@ class LayerVersion(CityRow, Base):
     stamped_through_id: Mapped[int] = mapped_column(server_default=text("0"))
     stamped_requests: Mapped[int] = mapped_column(server_default=text("0"))
     rerouted_requests: Mapped[int] = mapped_column(server_default=text("0"))
+
+
+class Street(CityRow, Base):
+    """A way to write a street's name, and what the standardizer makes of it.
+
+    spelling is in upper case and ASCII ("E FIRST ST").  standard ("EAST 1 STREET") is the key under which addresses lie,
+    and stands here as a spelling of its own; name ("1"), kind ("STREET") and direction ("EAST") are its parts, "" for none.
+    """
+
+    __tablename__ = "street"
+    __table_args__ = (
+        UniqueConstraint("jurisdiction_id", "spelling"),
+        Index("ix_street_name", "jurisdiction_id", "name", postgresql_using="gist", postgresql_ops={"name": "gist_trgm_ops"}),
+    )
+
+    spelling: Mapped[str] = mapped_column(Text)
+    standard: Mapped[str] = mapped_column(Text)
+    name: Mapped[str] = mapped_column(Text)
+    kind: Mapped[str] = mapped_column(Text)
+    direction: Mapped[str] = mapped_column(Text)
+
+
+class Address(CityRow, Base):
+    """An address as the city prints it (line), taken apart, and its place; location is null where only the text is known.
+
+    code is the address_id that clients may send.  145-151 is number_from 145, number_to 151; a street as a whole is 0.
+    place is the neighbourhood or town of the line in upper case and ASCII.
+    """
+
+    __tablename__ = "address"
+    __table_args__ = (
+        CheckConstraint("0 <= number_from and number_from <= number_to", name="numbers_ascend"),
+        UniqueConstraint("jurisdiction_id", "code"),
+        Index(None, "jurisdiction_id", "street", "number_from"),
+    )
+
+    code: Mapped[str | None] = mapped_column(Text)
+    line: Mapped[str] = mapped_column(Text)
+    number_from: Mapped[int]
+    number_to: Mapped[int]
+    number_suffix: Mapped[str] = mapped_column(Text)
+    street: Mapped[str] = mapped_column(Text)
+    place: Mapped[str | None] = mapped_column(Text)
+    zipcode: Mapped[str | None] = mapped_column(Text)
+    location: Mapped[Point | None] = mapped_column(ShapelyGeometry("POINT"))

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from flask import current_app
 from sqlalchemy import make_url
@@ -58,6 +59,14 @@ class Settings:
     cities_max_age_seconds: int = _setting(
         "OPEN311_CITIES_MAX_AGE_SECONDS", 2, "how long a process may hold on to a city's own row, in seconds"
     )
+    geocoder_url: str = _setting(
+        "OPEN311_GEOCODER_URL",
+        "",
+        "search endpoint of a geocoder like Nominatim, asked for addresses that the city's table does not know; unset: none is",
+    )
+    geocoder_timeout_seconds: int = _setting(
+        "OPEN311_GEOCODER_TIMEOUT_SECONDS", 2, "how long the geocoder may take for an answer, in seconds"
+    )
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -66,6 +75,8 @@ class Settings:
                 raise BadSetting(f"{each.metadata['name']} must be at least {least}, got {value}")
         if self.endpoint_type not in ("production", "test"):
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
+        if self.geocoder_url and not _is_http(self.geocoder_url):
+            raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -107,6 +118,14 @@ class Settings:
     def media_folder(self) -> Path:
         """Where photos are kept."""
         return Path(self.media_dir) if self.media_dir else var_directory(CHECKOUT) / "media"
+
+
+def _is_http(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+    except ValueError:  # a port that is no number
+        return False
 
 
 def settings() -> Settings:

@@ -228,6 +228,13 @@ class LocatedSchema(Schema):
     values = fields.List(Words(), required=True, validate=validate.Length(min=1))
 
 
+class PlaceholderSchema(Schema):
+    """A point that a city records where it does not know the place."""
+
+    lat = fields.Float(required=True, validate=validate.Range(min=-90, max=90))
+    long = fields.Float(required=True, validate=validate.Range(min=-180, max=180))
+
+
 class ColumnsSchema(Schema):
     """Which column of an export holds what."""
 
@@ -270,4 +277,5 @@ class MappingSchema(Schema):
         load_default=dict,
     )
     located = fields.Nested(LocatedSchema)
+    placeholders = fields.List(fields.Nested(PlaceholderSchema), load_default=list)
     unlocated = Words(load_default="keep", validate=validate.OneOf(["keep", "skip"]))

@@ -13,6 +13,9 @@ from open311.config import CHECKOUT, BadSetting, Settings
         pytest.param("OPEN311_POOL_SIZE", "0", "OPEN311_POOL_SIZE must be at least 1, got 0", id="no-connections"),
         pytest.param("OPEN311_MAX_PAGE_ROWS", "0", "OPEN311_MAX_PAGE_ROWS must be at least 1, got 0", id="empty-pages"),
         pytest.param("OPEN311_POOL_SIZE", "many", "must be a whole number, got 'many'", id="no-number"),
+        pytest.param("OPEN311_GEOCODER_URL", "nominatim", "must be like https://host/search", id="no-scheme"),
+        pytest.param("OPEN311_GEOCODER_URL", "http://host:port/", "must be like https://host/search", id="no-port"),
+        pytest.param("OPEN311_GEOCODER_URL", "file:///etc/passwd", "must be like https://host/search", id="no-http"),
         pytest.param("OPEN311_ENDPOINT_TYPE", "beta", "must be production or test, got 'beta'", id="no-such-type"),
     ],
 )

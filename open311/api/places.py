@@ -10,6 +10,7 @@ from geo.point import Point
 from open311.api.access import arguments, asked_city, is_city_named, public
 from open311.api.respond import FORMATS, respond
 from open311.cases.explaining import explain_draft
+from open311.config import settings
 from open311.jurisdictions import City, cities
 from open311.services import find_service
 from routing.decision import Candidate
@@ -33,7 +34,7 @@ def show_route(format: str) -> Response:
     with driver.connection() as connection:
         code = next((text.strip() for text in asked.get("service_code", ()) if text.strip()), "")
         service = find_service(connection, code, jurisdiction_id=city.id)
-        explanation = explain_draft(connection, asked, service, city, at=now)
+    explanation = explain_draft(asked, service, city, at=now, settings=settings())
     return respond(ROUTE, [_route_row(explanation)], format)
 
 

@@ -11,6 +11,7 @@ from open311.api.access import arguments, asked_city, public, public_url, with_k
 from open311.api.form import Form
 from open311.api.fragments import Fragments
 from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
+from open311.cases.locating import locate
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import read_posted, take_in
 from open311.cases.search import Page, find_request, find_requests, read_requests
@@ -42,6 +43,7 @@ def create_request(form: Form, city: City, key_id: int, format: str) -> Response
     with driver.connection() as connection:
         service = find_service(connection, form.first("service_code"), jurisdiction_id=city.id)
     posted = read_posted(form.fields, form.files, service=service, zone=city.zone, limits=limits)
+    located = locate(posted.submission, city, limits)
     with (
         PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
@@ -49,6 +51,7 @@ def create_request(form: Form, city: City, key_id: int, format: str) -> Response
         receipt = take_in(
             connection,
             posted,
+            located,
             city,
             shelf,
             channel="app",

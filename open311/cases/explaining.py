@@ -9,13 +9,15 @@ from psycopg import Connection
 from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from db.driver import Statement
+from db.driver import Statement, driver
 from geo.point import Point
 from geo.queries import latitude, longitude
 from open311.cases import intake
+from open311.cases.locating import locate
 from open311.cases.numbers import spellings
 from open311.cases.posting import out_of_reach
 from open311.cases.search import UnknownRequest
+from open311.config import Settings
 from open311.jurisdictions import City
 from open311.models import RequestEvent, ServiceRequest
 from open311.services import AskedService
@@ -36,11 +38,12 @@ class PastDecision:
 
 
 def explain_draft(
-    connection: "Connection[Any]", fields: Mapping[str, Sequence[str]], service: AskedService, city: City, *, at: datetime
+    fields: Mapping[str, Sequence[str]], service: AskedService, city: City, *, at: datetime, settings: Settings
 ) -> Explanation:
-    """Where a request with these fields (name: values as sent) would go if it came in now.
+    """Where a request with these fields (name: values as sent) would go if it came in then.
 
-    Nothing is kept.  Required answers may be missing; those given must be good.  Raises Problems.
+    Nothing is kept.  Required answers may be missing; those given must be good.  Raises Problems.  Not inside a
+    transaction: an outside geocoder may be asked.
     """
     sent, problems = submission.read(fields)
     if service.needs_location and not sent.has_place and not sent.tried_a_place:
@@ -48,20 +51,23 @@ def explain_draft(
     questions = [replace(question, required=False) for question in service.questions]
     answers, wrong = check(questions, sent.submitted, city.zone)
     problems += wrong
-    decision = intake.route(
-        connection,
-        jurisdiction_id=city.id,
-        service=service.new,
-        point=sent.point,
-        answers=answers,
-        default_department_id=city.default_department_id,
-        at=at,
-    )
-    if sent.point is not None:
-        problems += out_of_reach(connection, service, sent.point, decision, city, at=at)
-    if problems:
-        raise Problems(problems)
-    return explain(connection, decision, jurisdiction_id=city.id, point=sent.point)
+    located = locate(sent, city, settings)
+    with driver.connection() as connection:
+        decision = intake.route(
+            connection,
+            jurisdiction_id=city.id,
+            service=service.new,
+            point=located.point,
+            answers=answers,
+            default_department_id=city.default_department_id,
+            at=at,
+            unplaced_because=located.unplaced_because,
+        )
+        if located.point is not None:
+            problems += out_of_reach(connection, service, located.point, decision, city, at=at)
+        if problems:
+            raise Problems(problems)
+        return explain(connection, decision, jurisdiction_id=city.id, point=located.point)
 
 
 def explain_request(connection: "Connection[Any]", number: str, city: City) -> list[PastDecision]:

@@ -1,7 +1,7 @@
 """Past cases of a city: routed by our rules, and kept with their own numbers."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
@@ -15,6 +15,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import TypeEngine
 
 from db.driver import Statement, planned_for_many
+from geo.placing import Placed, place_all
 from geo.queries import make_point
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
 from open311.jurisdictions import City
@@ -31,6 +32,7 @@ class Imported:
 
     kept: int = 0
     already_there: int = 0
+    placed_by_address: int = 0
     without_place: int = 0
     skipped_without_place: int = 0
     closed_before_opened: int = 0
@@ -83,6 +85,7 @@ class Importer:
         return len(rows)
 
     def _keep(self, cases: Sequence[RecordedCase]) -> None:
+        cases = placed_by_address(self._connection, self._city, cases)
         placed = [each for each in cases if each.point is not None or self._mapping.keeps_unlocated]
         # Of a number that stands twice the first case counts, in one batch as in two.
         new = list({each.number: each for each in reversed(placed)}.values())[::-1]
@@ -94,6 +97,7 @@ class Importer:
         result.kept += len(kept)
         result.already_there += len(placed) - len(kept)
         result.skipped_without_place += len(cases) - len(placed)
+        result.placed_by_address += sum(1 for each in kept if each.placed is not None)
         result.without_place += sum(1 for each in kept if each.point is None)
         result.closed_before_opened += sum(1 for each in kept if each.was_closed_early)
 
@@ -115,6 +119,26 @@ def read_cases(
         except BadRow as error:
             problems.append(f"{path}:{line}: {error}")
     return cases, problems
+
+
+def placed_by_address(connection: "Connection[Any]", city: City, cases: Sequence[RecordedCase]) -> list[RecordedCase]:
+    """The cases, those without a point at the place of their address, where the city's table of addresses knows it."""
+    texts = {
+        each.line: (_with_zipcode(each.address, each.zipcode), each.address_id)
+        for each in cases
+        if each.point is None and (each.address or each.address_id)
+    }
+    if not texts:
+        return list(cases)
+    found = place_all(connection, texts, jurisdiction_id=city.id, city_name=city.name)
+    return [
+        replace(each, point=placed.point, placed=placed) if isinstance(placed := found.get(each.line), Placed) else each
+        for each in cases
+    ]
+
+
+def _with_zipcode(address: str | None, zipcode: str | None) -> str | None:
+    return f"{address}, {zipcode}" if address and zipcode and zipcode not in address else address
 
 
 def services_named(connection: "Connection[Any]", city: City, mapping: ExportMapping) -> dict[str, Any]:
@@ -211,7 +235,10 @@ class Batch:
 
     def _events(self, each: RecordedCase, request_id: int, decision: Decision) -> Iterator[tuple[Any, ...]]:
         key = (self._city.id, request_id)
-        yield (*key, each.requested_at, "received", Jsonb({"channel": each.channel, "imported": True}))
+        received: dict[str, Any] = {"channel": each.channel, "imported": True}
+        if each.placed is not None:
+            received["placed"] = {"how": each.placed.how, "address": each.placed.line}
+        yield (*key, each.requested_at, "received", Jsonb(received))
         yield (*key, each.requested_at, "recorded", Jsonb({"department": each.department, "unit": each.unit}))
         yield (*key, each.requested_at, "routed", Jsonb(decision.as_record(each.point)))
         if each.closed_at is not None:

@@ -45,11 +45,12 @@ class NewMedia:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A request that was found good and is to be received."""
+    """A request that was found good and is to be received.  found_how: how its point was found, for the history."""
 
     service: NewService
     decision: Decision
     point: Point | None
+    found_how: Mapping[str, Any] = field(default_factory=dict)
     address: str | None = None
     address_id: str | None = None
     description: str | None = None
@@ -168,7 +169,7 @@ def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id
         connection,
         **key,
         at=now,
-        received=Jsonb({"channel": draft.channel, "api_key_id": draft.api_key_id}),
+        received=Jsonb({"channel": draft.channel, "api_key_id": draft.api_key_id, **draft.found_how}),
         routed=Jsonb(draft.decision.as_record(draft.point)),
     )
     if draft.decision.boundary_ids:

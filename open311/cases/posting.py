@@ -12,6 +12,7 @@ from geo.districts import districts_at
 from geo.point import Point
 from open311.cases import intake
 from open311.cases.intake import Draft, NewMedia, Receipt
+from open311.cases.locating import Located
 from open311.cases.photos import BadPhoto, Photo, PhotoShelf, read_photo
 from open311.config import Settings
 from open311.jurisdictions import City
@@ -48,6 +49,7 @@ class Posted:
 def take_in(
     connection: "Connection[Any]",
     posted: Posted,
+    located: Located,
     city: City,
     shelf: PhotoShelf,
     *,
@@ -56,7 +58,7 @@ def take_in(
     api_key_id: int | None = None,
     client_reference: str | None = None,
 ) -> Receipt:
-    """Route what was posted and receive it as a request, its photos on the shelf.
+    """Route what was posted and lies there, and receive it as a request, its photos on the shelf.
 
     Addresses of photos count only where no file came.  Raises Problems with every problem, those of the place included.
     """
@@ -65,22 +67,25 @@ def take_in(
         connection,
         jurisdiction_id=city.id,
         service=posted.service.new,
-        point=sent.point,
+        point=located.point,
         answers=posted.answers,
         default_department_id=city.default_department_id,
         at=now,
+        unplaced_because=located.unplaced_because,
     )
     problems = list(posted.problems)
-    if sent.point is not None:
-        problems += out_of_reach(connection, posted.service, sent.point, decision, city, at=now)
+    if located.point is not None:
+        problems += out_of_reach(connection, posted.service, located.point, decision, city, at=now)
     if problems:
         raise Problems(problems)
     media = [shelf.put(photo) for photo in posted.photos] or [NewMedia(path=url) for url in sent.media_urls]
     draft = Draft(
         service=posted.service.new,
         decision=decision,
-        point=sent.point,
-        address=sent.address,
+        point=located.point,
+        found_how=located.as_facts,
+        # Of an address_id alone nobody can see where it is.
+        address=sent.address or (located.placed.line if located.placed else None),
         address_id=sent.address_id,
         description=sent.description,
         answers=posted.answers,

@@ -1,21 +1,18 @@
 """A city's export of past cases, read row by row through its mapping."""
 
-import csv
-import gzip
-import zlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from io import TextIOWrapper
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
 
+from geo.placing import Placed
 from geo.point import NotAPlace, Point, degrees
 from open311.cases.numbers import SIGNS
-from open311.city.lines import BadFile, Lines
+from open311.city.lines import BEYOND, BadFile, Lines, csv_rows
 from schemas import moment
 from schemas.city import MappingSchema
 from schemas.query import STATUSES
@@ -24,10 +21,6 @@ from schemas.text import clean, one_line
 CHANNELS = (
     "app", "portal", "phone", "email", "mail", "fax", "in_person", "council_office", "crew", "system", "other",
 )  # fmt: skip
-
-
-# Where the CSV reader puts what a line has beyond the header's columns.
-_BEYOND = "(beyond the header)"
 
 
 _MAX_NUMBER_SIGNS = 64
@@ -41,8 +34,8 @@ class BadRow(ValueError):
 class RecordedCase:
     """A case as a city recorded it; names of service, department and unit as they stand in the file, or mapped by it.
 
-    Times are in UTC.  point is None when the row has no place.  was_closed_early: it was closed before it was opened,
-    and counts as closed at its opening.
+    Times are in UTC.  point is None when the row has no place; placed tells how its address gave it one.
+    was_closed_early: it was closed before it was opened, and counts as closed at its opening.
     """
 
     line: int
@@ -63,6 +56,7 @@ class RecordedCase:
     department: str | None
     unit: str | None
     was_closed_early: bool
+    placed: Placed | None = None
 
 
 class ExportMapping:
@@ -89,15 +83,16 @@ class ExportMapping:
         self.values: Mapping[str, Mapping[str, str]] = data["values"]
         self.located: Mapping[str, Any] | None = data.get("located")
         self.keeps_unlocated: bool = data["unlocated"] == "keep"
+        self.placeholders = frozenset(_rounded(Point(**each)) for each in data["placeholders"])
 
-    def missing_columns(self, header: list[str]) -> list[str]:
+    def missing_columns(self, header: Sequence[str]) -> list[str]:
         """The columns that a file of this header lacks."""
         wanted = [*self.columns.values(), *([self.located["column"]] if self.located else [])]
         return [column for column in wanted if column not in header]
 
     def case(self, row: Mapping[str, str | None], line: int, *, moved: timedelta, now: datetime) -> RecordedCase:
         """The case of a row, its dates moved; what would lie after `now` has not happened.  Raises BadRow."""
-        if _BEYOND in row:
+        if BEYOND in row:
             raise BadRow("has more fields than the header (quote what holds a comma)")
         number = self._text(row, "service_request_id")
         if SIGNS.fullmatch(number) is None or len(number) > _MAX_NUMBER_SIGNS:
@@ -152,6 +147,10 @@ class ExportMapping:
         local = when.astimezone(self.zone).replace(tzinfo=None) + by
         return local.replace(tzinfo=self.zone).astimezone(UTC)
 
+    def is_placeholder(self, point: Point) -> bool:
+        """Whether the point stands for "unknown" (to four decimals)."""
+        return _rounded(point) in self.placeholders
+
     def opened_at(self, row: Mapping[str, str | None]) -> datetime | None:
         """When the row's case was opened, or None when that cannot be read."""
         try:
@@ -184,32 +183,21 @@ class ExportMapping:
         if not (lat and long):
             return None
         try:
-            return Point(lat=degrees("lat", lat), long=degrees("long", long))
+            point = Point(lat=degrees("lat", lat), long=degrees("long", long))
         except NotAPlace as error:
             raise BadRow(f"{self.columns['lat']}, {self.columns['long']}: {error}") from error
+        return None if self.is_placeholder(point) else point
+
+
+def _rounded(point: Point) -> tuple[float, float]:
+    return round(point.lat, 4), round(point.long, 4)
 
 
 def rows_of(path: Path, mapping: ExportMapping) -> Iterator[tuple[int, dict[str, str | None]]]:
     """(line, row) of a CSV file, gzipped or not, in UTF-8; raises BadFile."""
-    line = 0
-    try:
-        with _open(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
-            reader = csv.DictReader(text, restkey=_BEYOND, strict=True)
-            missing = mapping.missing_columns(list(reader.fieldnames or []))
-            if missing:
-                raise BadFile([f"{path}:1: has no column {', '.join(missing)}, which {mapping.path} names"])
-            for row in reader:
-                line = reader.line_num
-                yield line, row
-    except UnicodeDecodeError as error:
-        # The reader holds no whole line when it asks for more: what it was given begins on the next one.
-        line += 1 + error.object.count(b"\n", 0, error.start)
-        raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
-    except csv.Error as error:
-        raise BadFile([f"{path}:{line + 1}: not CSV: {error}"]) from error
-    except (OSError, EOFError, zlib.error) as error:
-        raise BadFile([f"{path}:{line + 1}: cannot be read: {error}"]) from error
 
+    def problem(header: Sequence[str]) -> str | None:
+        missing = mapping.missing_columns(header)
+        return f"has no column {', '.join(missing)}, which {mapping.path} names" if missing else None
 
-def _open(path: Path) -> BinaryIO:
-    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
+    return csv_rows(path, problem)

@@ -13,6 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement, planned_for_many
+from geo.placing import Placed, Unplaced, place
 from geo.point import Point
 from geo.queries import latitude, longitude, make_point
 from open311.cases import intake
@@ -97,7 +98,7 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
 def change(
     connection: "Connection[Any]", city: City, number: str, changes: Changes, *, by: str, reason: str = "", now: datetime
 ) -> Rerouted:
-    """A request with these changes, and one decision for all of them together.
+    """A request with these changes, and one decision for all of them together.  Another address places one without a point.
 
     A request that a person routed keeps its department; a closed one as well.  Districts follow the location at once.
     Raises UnknownRequest, UnknownService, NothingChanges, and Problems when what is new is not good.
@@ -112,6 +113,11 @@ def change(
     }
     service = find_service(connection, changes.service_code or row.service_code, jurisdiction_id=city.id)
     point = changes.point or _point(row)
+    unplaced_because = None if point is not None else row.unplaced_because
+    if point is None and changes.address:
+        found = place(connection, changes.address, jurisdiction_id=city.id, city_name=city.name)
+        point = found.point if isinstance(found, Placed) else None
+        unplaced_because = found.reason if isinstance(found, Unplaced) else None
     answers = _answers(row.attributes, changes, service, city)
     after = {
         "service_code": changes.service_code or row.service_code,
@@ -123,7 +129,6 @@ def change(
     changed = [name for name in before if before[name] != after[name]]
     if not changed:
         raise NothingChanges(number)
-    unplaced_because = None if point is not None else row.unplaced_because
     decision = intake.route(
         connection,
         jurisdiction_id=city.id,

@@ -11,7 +11,7 @@ from psycopg import Connection
 from sqlalchemy import BigInteger, bindparam, select
 
 from db.driver import Statement
-from open311.cases.importing import BATCH_ROWS, Batch, read_cases, services_named
+from open311.cases.importing import BATCH_ROWS, Batch, placed_by_address, read_cases, services_named
 from open311.cases.recorded import ExportMapping, rows_of
 from open311.city.lines import BadFile
 from open311.jurisdictions import City
@@ -66,6 +66,7 @@ def score(
             for each in cases
             if (since is None or each.requested_at >= since) and (until is None or each.requested_at < until)
         ]
+        cases = placed_by_address(connection, city, cases)
         known = [each for each in cases if each.service in services]
         answering = batch.answering((each, services[each.service].id, services[each.service].service_group) for each in known)
         found.cases += len(cases)

@@ -9,6 +9,7 @@ from marshmallow import Schema, ValidationError
 
 from geo.importing import BadBoundaries, NewBoundary, read_geojson
 from open311.cases.recorded import ExportMapping
+from open311.city.addresses import ADDRESSES, NewAddress, read_addresses
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import Known, RuleLine, read_rules, unknown_names
 from schemas.calendar import CalendarSchema
@@ -33,6 +34,7 @@ class CityFolder:
     calendars: Sequence[Mapping[str, Any]]
     boundaries: Mapping[str, Sequence[NewBoundary]]
     rules: Sequence[Mapping[str, Any]]
+    addresses: Sequence[NewAddress]
     requests: Path | None
     mapping: Path | None
 
@@ -62,8 +64,10 @@ def read_folder(path: Path) -> CityFolder:
             boundaries[layer] = drawn
     requests = next((path / name for name in REQUESTS if (path / name).exists()), None)
     mapping = path / MAPPING if (path / MAPPING).exists() else None
-    if mapping is not None:
-        attempt(lambda: ExportMapping(mapping))
+    read_mapping = attempt(lambda: ExportMapping(mapping)) if mapping is not None else None
+    is_placeholder = read_mapping.is_placeholder if read_mapping is not None else lambda point: False
+    address_file = next((path / name for name in ADDRESSES if (path / name).exists()), None)
+    addresses = attempt(lambda: read_addresses(address_file, is_placeholder=is_placeholder)) if address_file else ()
     if requests is not None and mapping is None:
         problems.append(f"{requests}:1: cannot be read without {MAPPING} beside it")
     if not problems:
@@ -80,6 +84,7 @@ def read_folder(path: Path) -> CityFolder:
         calendars=calendars,
         boundaries=boundaries,
         rules=[rule for _, rule in rules],
+        addresses=addresses or (),
         requests=requests,
         mapping=mapping,
     )

@@ -1,8 +1,12 @@
-"""YAML whose every value knows its line."""
+"""Files whose every value or row knows its line."""
 
-from collections.abc import Sequence
+import csv
+import gzip
+import zlib
+from collections.abc import Callable, Iterator, Sequence
+from io import TextIOWrapper
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, cast
 
 import yaml
 
@@ -28,6 +32,36 @@ def read_text(path: Path) -> str:
         raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
     except OSError as error:
         raise BadFile([f"{path}:1: cannot be read: {error.strerror}"]) from error
+
+
+# Where csv_rows puts what a line has beyond the header's columns.
+BEYOND = "(beyond the header)"
+
+
+def csv_rows(path: Path, header_problem: Callable[[Sequence[str]], str | None]) -> Iterator[tuple[int, dict[str, str | None]]]:
+    """(line, row) of a CSV file with a header, gzipped or not, in UTF-8; raises BadFile, also with what the header lacks."""
+    line = 0
+    try:
+        with _open(path) as raw, TextIOWrapper(raw, encoding="utf-8-sig", newline="") as text:
+            reader = csv.DictReader(text, restkey=BEYOND, strict=True)
+            problem = header_problem(list(reader.fieldnames or []))
+            if problem:
+                raise BadFile([f"{path}:1: {problem}"])
+            for row in reader:
+                line = reader.line_num
+                yield line, row
+    except UnicodeDecodeError as error:
+        # The reader holds no whole line when it asks for more: what it was given begins on the next one.
+        line += 1 + error.object.count(b"\n", 0, error.start)
+        raise BadFile([f"{path}:{line}: must be UTF-8: {error.reason}"]) from error
+    except csv.Error as error:
+        raise BadFile([f"{path}:{line + 1}: not CSV: {error}"]) from error
+    except (OSError, EOFError, zlib.error) as error:
+        raise BadFile([f"{path}:{line + 1}: cannot be read: {error}"]) from error
+
+
+def _open(path: Path) -> BinaryIO:
+    return cast(BinaryIO, gzip.open(path, "rb")) if path.suffix == ".gz" else path.open("rb")
 
 
 class Lines:

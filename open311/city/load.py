@@ -14,6 +14,7 @@ from geo.importing import NewBoundary
 from geo.models import Boundary, Layer
 from geo.versions import VersionInTheWay, newest_version, publish
 from open311.cases.stamping import stamp_later
+from open311.city.addresses import put_addresses
 from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.folder import CityFolder
 from open311.city.lines import BadFile, Lines
@@ -35,13 +36,15 @@ class Loaded:
     departments: int
     boundaries: int
     rules: int
+    addresses: int
     repaired: Sequence[str]
 
 
 def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loaded:
     """The folder's catalogue, maps and rules put in place of what the city had; its requests are not touched.
 
-    What is gone from the folder: services become inactive, boundaries end now, rules and attributes go; departments stay.
+    What is gone from the folder: services become inactive, boundaries end now, rules, attributes and addresses go;
+    departments stay.
     The changeset of discovery moves when a service or a definition is another than before.  Adds and flushes.
     """
     city = _jurisdiction(session, folder, now=now)
@@ -52,6 +55,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
     drop_calendars(session, city.id, but=[calendar["code"] for calendar in folder.calendars])
+    put_addresses(driver_connection(session), folder.addresses, jurisdiction_id=city.id)
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
     city.default_department_id = departments[folder.jurisdiction["default_department"]]
     city.names_version = Jurisdiction.names_version + 1
@@ -68,6 +72,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
         departments=sum(1 + len(department["units"]) for department in folder.departments),
         boundaries=sum(len(drawn) for drawn in folder.boundaries.values()),
         rules=len(folder.rules),
+        addresses=len(folder.addresses),
         repaired=[
             f"{layer} {boundary.code}: {boundary.repaired}"
             for layer, drawn in folder.boundaries.items()

@@ -33,9 +33,10 @@ def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
     Loading it again puts what changed in place; requests that are there already are left as they are.
     """
     loaded, imported = load_city(directory, dates_to_now=dates_to_now, without_requests=without_requests)
+    addresses = f", {loaded.addresses} addresses" if loaded.addresses else ""
     click.echo(
         f"{directory}: {loaded.services} services, {loaded.departments} departments and units, "
-        f"{loaded.boundaries} boundaries, {loaded.rules} rules"
+        f"{loaded.boundaries} boundaries, {loaded.rules} rules{addresses}"
     )
     for text in loaded.repaired:
         click.echo(f"repaired boundary {text}")
@@ -98,6 +99,8 @@ def _import_requests(folder: CityFolder, city_id: int, *, now: datetime, dates_t
 def summary(imported: Imported) -> str:
     """What an import did, in a few lines."""
     lines = [f"{imported.kept} requests imported, {imported.already_there} were there already"]
+    if imported.placed_by_address:
+        lines.append(f"{imported.placed_by_address} of them had no point, and got that of their address")
     if imported.without_place:
         lines.append(f"{imported.without_place} of them have no place, and went to their department by service alone")
     if imported.skipped_without_place:

@@ -19,6 +19,7 @@ from open311.city.proposal import put_boundaries_folder, put_rules_file
 from open311.city.rules import as_csv, read_back
 from open311.cli.edge import Day, jurisdiction_option, progress, show_table, start_of, transaction, with_app
 from open311.cli.request import mapping_option
+from open311.config import settings
 from open311.jurisdictions import cities
 from open311.services import find_service
 from routing.explain import Explanation
@@ -130,14 +131,15 @@ def explain(
                 click.echo(f"Decided {write(past.at)}{cause}:")
                 _say(past.explanation)
             return
-        assert service_code is not None
-        fields = {"lat": [lat or ""], "long": [long or ""], "address_string": [address or ""]}
-        for each in attributes:
-            code, _, value = each.partition("=")
-            fields.setdefault(f"attribute[{code}]", []).append(value)
-        moment = whole_second(datetime.now(UTC)) if at is None else at.start(city.zone)
+    assert service_code is not None
+    fields = {"lat": [lat or ""], "long": [long or ""], "address_string": [address or ""]}
+    for each in attributes:
+        code, _, value = each.partition("=")
+        fields.setdefault(f"attribute[{code}]", []).append(value)
+    moment = start_of(at, city) or whole_second(datetime.now(UTC))
+    with driver.connection() as connection:
         service = find_service(connection, service_code, jurisdiction_id=city.id)
-        _say(explain_draft(connection, fields, service, city, at=moment))
+    _say(explain_draft(fields, service, city, at=moment, settings=settings()))
 
 
 @rule.command("replay")

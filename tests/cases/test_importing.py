@@ -276,6 +276,90 @@ def test_the_same_number_in_another_city_is_no_obstacle(run: Any, folder: SmallC
     assert importer.result.kept == 1
 
 
+# What has an address and no point
+
+PLACEHOLDERS = "placeholders: [{lat: 42.3594, long: -71.0587}]\n"
+WITH_ADDRESS = "ID,OPENED,CLOSED,TYPE,LAT,LONG,DEPARTMENT,QUEUE,ADDRESS,ZIP"
+ADDRESSES = """\
+address,zip,lat,lon
+10 Oak St  Smallville  MA  02101,02101,42.35,-71.05
+14 Oak St  Smallville  MA  02101,02101,42.3502,-71.05
+10 Elm St  Smallville  MA  02101,02101,42.35,-71.15
+10 Elm St  Westside  MA  02102,02102,42.35,-71.06
+"""
+
+
+@pytest.fixture
+def with_addresses(folder: SmallCity) -> None:
+    """A table of addresses and a place-holder; ask for it before the city is loaded."""
+    folder.change("mapping.yml", "  unit: QUEUE\n", f"  unit: QUEUE\n  address: ADDRESS\n  zipcode: ZIP\n{PLACEHOLDERS}")
+    folder.write("addresses.csv", ADDRESSES)
+
+
+@pytest.mark.usefixtures("with_addresses", "city")
+@pytest.mark.parametrize(
+    ("lat_long", "address", "district"),
+    [
+        pytest.param("42.35940,-71.05870", "10 Oak St  Smallville  MA  02101,", "Ward E", id="the-place-holder"),
+        pytest.param("42.35941,-71.05868", "10 Oak St,02101", "Ward E", id="the-place-holder-within-four-decimals"),
+        pytest.param(",", "12 oak street,02101", "Ward E", id="no-point"),
+        pytest.param(",", "10 Elm St,02101", "Ward W", id="told-by-the-zip-code"),
+        pytest.param("42.3595,-71.0587", "10 Elm St,02101", "Ward E", id="a-point-beside-the-place-holder"),
+    ],
+)
+def test_a_case_without_a_point_is_at_its_address(run: Any, folder: SmallCity, lat_long: str, address: str, district: str):
+    run(folder.record(f"A-1,2026-01-15,,Pothole,{lat_long},,,{address}", header=WITH_ADDRESS))
+
+    (request,) = requests().values()
+    assert request.location is not None
+    assert stamps(request) == ["City S", district]
+
+
+@pytest.mark.usefixtures("with_addresses", "city")
+def test_how_a_case_got_its_point_is_in_its_history(run: Any, folder: SmallCity):
+    by_address = 'A-1,2026-01-15,,Pothole,,,,,"10 Oak St, Smallville",'
+    by_point = f"A-2,2026-01-15,,Pothole,{EAST},,,10 Oak St,"
+
+    importer = run(folder.record(by_address, by_point, header=WITH_ADDRESS))
+
+    found = {number: history(request)[0][2] for number, request in requests().items()}
+    assert found["A-1"]["placed"] == {"how": "exact", "address": "10 Oak St, Smallville, MA 02101"}
+    assert "placed" not in found["A-2"]
+    assert (importer.result.placed_by_address, importer.result.without_place) == (1, 0)
+
+
+@pytest.mark.usefixtures("with_addresses", "city")
+@pytest.mark.parametrize(
+    "address",
+    [
+        pytest.param("10 Elm St,", id="ambiguous"),
+        pytest.param("99 Foo St,02101", id="unknown"),
+        pytest.param(",", id="none"),
+        pytest.param("💥,null", id="no-address"),
+    ],
+)
+def test_a_case_whose_address_gives_no_point_stays_without_one(run: Any, folder: SmallCity, address: str):
+    importer = run(folder.record(f"A-1,2026-01-15,,Pothole,42.3594,-71.0587,,,{address}", header=WITH_ADDRESS))
+
+    (request,) = requests().values()
+    assert request.location is None
+    assert stamps(request) == []
+    assert importer.result.without_place == 1
+
+
+@pytest.mark.usefixtures("with_addresses")
+def test_a_score_counts_what_its_address_locates(connection: "Connection[Any]", city: City, folder: SmallCity):
+    folder.record(
+        "1,2026-01-15,,Pothole,,,WORKS,East Yard,10 Oak St,02101",
+        "2,2026-01-15,,Pothole,42.3594,-71.0587,WORKS,East Yard,99 Foo St,",
+        header=WITH_ADDRESS,
+    )
+
+    found = list(score(connection, city, folder.path / "requests.csv", _mapping(folder), now=NOW))[-1]
+
+    assert found.as_shares() == {"cases": 2, "located": 1, "department": 1.0, "queue": 0.5}
+
+
 # How far our rules agree
 
 
