@@ -2,8 +2,10 @@
 
 import sys
 
-from bench.first import BENCHMARKS
+from bench import first, routing
 from bench.rig import BenchFailed, rig
+
+BENCHMARKS = {**first.BENCHMARKS, **routing.BENCHMARKS}
 
 
 def main(names: list[str]) -> int:
