@@ -35,12 +35,42 @@ def lies_on_seam(location: Spatial) -> ColumnElement[bool]:
     return or_(func.abs(func.ST_X(location)) == 180, func.abs(func.ST_Y(location)) == 90)
 
 
+def reaches_seam(area: Spatial) -> ColumnElement[bool]:
+    """Whether an area reaches 180 degrees, -180 or a pole, where a point has more than one longitude."""
+    return or_(func.ST_XMin(area) <= -180, func.ST_XMax(area) >= 180, func.ST_YMin(area) <= -90, func.ST_YMax(area) >= 90)
+
+
 def on_every_longitude(location: Spatial) -> ColumnElement[Any]:
     """A point that lies on the seam, by every way of writing it."""
     y = func.ST_Y(location)
     west, east = (func.ST_SetSRID(func.ST_MakePoint(edge, y), WGS84) for edge in (-180.0, 180.0))
     # Along a pole's parallel every point is the pole.
     return type_coerce(case((func.abs(y) == 90, func.ST_MakeLine(west, east)), else_=func.ST_Collect(west, east)), Geometry())
+
+
+def union(area: Spatial) -> ColumnElement[Any]:
+    """The areas of a group of rows as one.  An aggregate."""
+    return type_coerce(func.ST_Union(area), Geometry())
+
+
+def shared(area: Spatial, other: Spatial) -> ColumnElement[Any]:
+    """The part that the two have in common."""
+    return type_coerce(func.ST_Intersection(area, other), Geometry())
+
+
+def without(area: Spatial, other: Spatial) -> ColumnElement[Any]:
+    """What is left of an area when the other is taken away; all of it when the other is null."""
+    return type_coerce(func.coalesce(func.ST_Difference(area, other), area), Geometry())
+
+
+def each_part(area: Spatial) -> ColumnElement[Any]:
+    """The polygons that an area consists of, a row each."""
+    return type_coerce(func.ST_Dump(area).geom, Geometry())
+
+
+def point_within(area: Spatial) -> ColumnElement[Any]:
+    """A point inside the area, the same for the same area."""
+    return type_coerce(func.ST_PointOnSurface(area), Geometry())
 
 
 def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,12 +1,30 @@
 """When is a desk open?  Calendars of opening hours and of days that differ, as the city keeps them."""
 
-from datetime import date, datetime
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
 
-from sqlalchemy import CheckConstraint, Index, SmallInteger, Text, UniqueConstraint, and_, func, or_, select
+from psycopg import Connection
+from sqlalchemy import (
+    BigInteger,
+    CheckConstraint,
+    Index,
+    SmallInteger,
+    Text,
+    UniqueConstraint,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+)
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.sql import ColumnElement
 
 from db import Base, CityRow, city_key
+from db.driver import Statement
 
 MINUTES_A_DAY = 24 * 60
 
@@ -63,6 +81,58 @@ class CalendarDay(CityRow, Base):
     name: Mapped[str] = mapped_column(Text)
 
 
+@dataclass(frozen=True, kw_only=True)
+class Hours:
+    """The hours of a calendar as stretches of minutes: of each weekday (1 is Monday), and of the days that differ."""
+
+    timezone: str
+    weekly: Mapping[int, Sequence[tuple[int, int]]]
+    days: Mapping[date, Sequence[tuple[int, int]]]
+
+    def on(self, day: date) -> Sequence[tuple[int, int]]:
+        """The stretches of this day, (opens, closes) in minutes after midnight."""
+        return self.days.get(day, self.weekly.get(day.isoweekday(), ()))
+
+    def is_open(self, day: date, minute: int) -> bool:
+        """Whether it is open in this minute of its local time, as the function `is_open` has it in the database."""
+        return any(opens <= minute < closes for opens, closes in self.on(day))
+
+
+def read_hours(connection: "Connection[Any]", *, jurisdiction_id: int) -> dict[int, Hours]:
+    """Each calendar of the city by its id."""
+    weekly: dict[int, dict[int, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+    for row in _HOURS.run(connection, jurisdiction_id=jurisdiction_id):
+        weekly[row.calendar_id][row.weekday].append((row.opens_minute, row.closes_minute))
+    days: dict[int, dict[date, list[tuple[int, int]]]] = defaultdict(lambda: defaultdict(list))
+    for row in _DAYS.run(connection, jurisdiction_id=jurisdiction_id):
+        # A day that is closed is there without a stretch.
+        stretches = days[row.calendar_id][row.day]
+        if row.opens_minute is not None:
+            stretches.append((row.opens_minute, row.closes_minute))
+    return {
+        row.id: Hours(timezone=row.timezone, weekly=weekly[row.id], days=days[row.id])
+        for row in _CALENDARS.run(connection, jurisdiction_id=jurisdiction_id)
+    }
+
+
+def share_a_moment(one: tuple[Hours, str], other: tuple[Hours, str], *, since: date) -> bool:
+    """Whether there is a moment from `since` on when both are as is asked of them, each "open" or "closed".
+
+    Calendars of two timezones are taken to share one.
+    """
+    calendars = (one[0], other[0])
+    if one[0].timezone != other[0].timezone:
+        return True
+    differing = {day for hours in calendars for day in hours.days if day >= since}
+    # After the last day that differs every week is as the next.
+    ordinary = max(differing, default=since)
+    for day in [*sorted(differing), *(ordinary + timedelta(days=ahead) for ahead in range(1, 8))]:
+        changes = {0, *(minute for hours in calendars for stretch in hours.on(day) for minute in stretch)} - {MINUTES_A_DAY}
+        if any(all(hours.is_open(day, minute) == (during == "open") for hours, during in (one, other)) for minute in changes):
+            return True
+    return False
+
+
 def is_open(jurisdiction_id: ColumnElement[int], calendar_id: CalendarId, at: ColumnElement[datetime]) -> ColumnElement[bool]:
     """Whether the calendar of this id is open at a moment; null when there is no such calendar."""
     local = func.timezone(Calendar.timezone, at)
@@ -89,3 +159,18 @@ def is_open(jurisdiction_id: ColumnElement[int], calendar_id: CalendarId, at: Co
         .correlate_except(Calendar)
         .scalar_subquery()
     )
+
+
+_CITY = bindparam("jurisdiction_id", type_=BigInteger)
+
+_CALENDARS = Statement(select(Calendar.id, Calendar.timezone).where(Calendar.jurisdiction_id == _CITY))
+_HOURS = Statement(
+    select(CalendarHours.calendar_id, CalendarHours.weekday, CalendarHours.opens_minute, CalendarHours.closes_minute).where(
+        CalendarHours.jurisdiction_id == _CITY
+    )
+)
+_DAYS = Statement(
+    select(CalendarDay.calendar_id, CalendarDay.day, CalendarDay.opens_minute, CalendarDay.closes_minute).where(
+        CalendarDay.jurisdiction_id == _CITY
+    )
+)
