@@ -53,21 +53,6 @@ def union(area: Spatial) -> ColumnElement[Any]:
     return type_coerce(func.ST_Union(area), Geometry())
 
 
-def shared(area: Spatial, other: Spatial) -> ColumnElement[Any]:
-    """The part that the two have in common."""
-    return type_coerce(func.ST_Intersection(area, other), Geometry())
-
-
-def without(area: Spatial, other: Spatial) -> ColumnElement[Any]:
-    """What is left of an area when the other is taken away; all of it when the other is null."""
-    return type_coerce(func.coalesce(func.ST_Difference(area, other), area), Geometry())
-
-
-def each_part(area: Spatial) -> ColumnElement[Any]:
-    """The polygons that an area consists of, a row each."""
-    return type_coerce(func.ST_Dump(area).geom, Geometry())
-
-
 def point_within(area: Spatial) -> ColumnElement[Any]:
     """A point inside the area, the same for the same area."""
     return type_coerce(func.ST_PointOnSurface(area), Geometry())

@@ -17,6 +17,7 @@ from open311.city.lines import BadFile, read_text
 from open311.models import Service, ServiceAttribute
 from routing.calendars import Calendar
 from routing.models import Department, RoutingRule
+from routing.ruleset import ServiceFacts
 from schemas import moment
 from schemas.city import RuleSchema
 from schemas.problems import flatten
@@ -143,6 +144,27 @@ def known_here(session: Session, city_id: int) -> Known:
         calendars=codes(Calendar.code),
         boundaries=boundaries,
     )
+
+
+def service_facts(session: Session, city_id: int) -> list[ServiceFacts]:
+    """What a check of the rules must know of every service of the city."""
+    questions: dict[int, dict[str, bool]] = {}
+    for service_id, code, datatype in session.execute(
+        select(ServiceAttribute.service_id, ServiceAttribute.code, ServiceAttribute.datatype).where(
+            ServiceAttribute.jurisdiction_id == city_id
+        )
+    ):
+        questions.setdefault(service_id, {})[code] = datatype == "multivaluelist"
+    return [
+        ServiceFacts(
+            id=row.id,
+            code=row.code,
+            group=row.service_group,
+            is_active=row.is_active,
+            questions=questions.get(row.id, {}),
+        )
+        for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id).order_by(Service.code))
+    ]
 
 
 def put_rules(session: Session, city_id: int, rules: Iterable[Mapping[str, Any]], *, zone: ZoneInfo) -> None:

@@ -1,4 +1,4 @@
-"""open311 rule import, export, list, explain, replay, score."""
+"""open311 rule import, export, list, check, explain, replay, score."""
 
 import json
 from dataclasses import asdict
@@ -16,12 +16,14 @@ from open311.cases.replaying import AFTER, BEFORE, Difference, Replay
 from open311.cases.rerouting import open_ids, reroute
 from open311.cases.scoring import Agreement, score
 from open311.city.proposal import put_boundaries_folder, put_rules_file
-from open311.city.rules import as_csv, read_back
-from open311.cli.edge import Day, jurisdiction_option, progress, show_table, start_of, transaction, with_app
+from open311.city.rules import as_csv, read_back, service_facts
+from open311.cli.edge import Day, Refused, jurisdiction_option, progress, show_table, start_of, transaction, with_app
 from open311.cli.request import mapping_option
+from open311.cli.rule_learn import learn_
 from open311.config import settings
 from open311.jurisdictions import cities
 from open311.services import find_service
+from routing.check import check_rules
 from routing.explain import Explanation
 from schemas.moment import whole_second, write
 
@@ -35,6 +37,9 @@ until_option = click.option("--until", type=Day(), help="only cases that came in
 @click.group()
 def rule() -> None:
     """Routing rules."""
+
+
+rule.add_command(learn_)
 
 
 @rule.command("import")
@@ -96,6 +101,37 @@ def list_(jurisdiction_id: str, service_code: str | None) -> None:
             each["note"],
         )
     show_table(table)
+
+
+@rule.command("check")
+@click.argument("file", type=_FILE, required=False)
+@jurisdiction_option
+@with_app
+def check(file: Path | None, jurisdiction_id: str) -> None:
+    """Find what is wrong with the city's rules, or with those of FILE: status 1 when anything is.
+
+    Rules that can never win, services that no rule answers for, parts of the city where only the default department
+    answers, and rules between which nothing but their codes decides.  Nothing is kept.
+    """
+    city, now = cities().named(jurisdiction_id), datetime.now(UTC).astimezone(cities().named(jurisdiction_id).zone)
+    session = db.session()
+    try:
+        if file is not None:
+            put_rules_file(session, city, file)
+        found = check_rules(
+            driver_connection(session),
+            jurisdiction_id=city.id,
+            outline_layer_id=city.outline_layer_id,
+            at=now,
+            services=service_facts(session, city.id),
+        )
+    finally:
+        session.rollback()
+    for message in found.messages:
+        click.echo(message)
+    if found:
+        raise Refused(f"{len(found.messages)} findings")
+    click.echo("nothing to find fault with")
 
 
 @rule.command("explain")
