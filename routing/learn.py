@@ -62,8 +62,8 @@ class Rule:
 class Method:
     """How rules are learnt.  docs/learning.md says what each of these is for, and what others gave.
 
-    A case weighs one half for every half_life_days of its age, and old_weight besides; min_lead, cases_a_rule_must_win
-    and prior_cases are in weighed cases, min_support in cases.
+    A case weighs one half for every half_life_days of its age, and old_weight besides; min_lead and
+    cases_a_rule_must_win are in weighed cases, min_support and takeover_min_cases in plain ones.
     """
 
     half_life_days: float = 42
@@ -71,7 +71,6 @@ class Method:
     min_support: int = 5
     min_lead: float = 2
     cases_a_rule_must_win: float = 1
-    prior_cases: float = 5
     min_share_of_a_unit: float = 0.2
     takeover_min_cases: int = 10
     takeover_min_days: int = 4
@@ -106,8 +105,7 @@ def learn(cases: Iterable[PastCase], method: Method = Method()) -> list[Rule]:
     for each in history:
         by_service[each.service].append(each)
     studies = [_Study(service, by_service[service], newest, method) for service in sorted(by_service)]
-    where = _Whereabouts(studies)
-    rules = [rule for study in studies for rule in study.rules(where)]
+    rules = [rule for study in studies for rule in study.rules()]
     rules += _group_rules(studies, method)
     return list(_with_distinct_codes(rules))
 
@@ -163,9 +161,9 @@ class _Study:
         for place, takeover in self._takeovers.items():
             self._forget(self._rows[place], takeover)
 
-    def rules(self, where: "_Whereabouts") -> list[Rule]:
+    def rules(self) -> list[Rule]:
         """The service's rules: everywhere first, then by boundary."""
-        here = self._best_by_boundary(where)
+        here = self._best_by_boundary()
         local = self._local(next(iter(here))[0]) if here else set()
         # Where boundaries have rules of their own, one may seem to follow another only because the cases do.
         takeover = None if here else self._takeover(range(len(self.cases)))
@@ -187,7 +185,7 @@ class _Study:
                 found[each.department] += weight
         return _best(found)[0] if found else ""
 
-    def _best_by_boundary(self, where: "_Whereabouts") -> dict[Place, str]:
+    def _best_by_boundary(self) -> dict[Place, str]:
         """The answer of each boundary that wants a rule: of that layer, or of none, which sends most cases right."""
         patterns: dict[tuple[Place, ...], Counter[str]] = defaultdict(Counter)
         for row, places in enumerate(self.places):
@@ -195,7 +193,7 @@ class _Study:
         total: Counter[str] = Counter()
         for answers in patterns.values():
             total.update(answers)
-        expected = {place: self._expected(place, total, where) for place in sorted(self._rows)}
+        answers_at = {place: self._weighed(self._rows[place]) for place in sorted(self._rows)}
         layers = sorted({layer for layer, _ in self._rows})
         support = Counter(name for name, weight in zip(self._answers, self.weights, strict=True) if weight)
         enough = [name for name in total if support[name] >= self._method.min_support]
@@ -211,7 +209,7 @@ class _Study:
         commonest_first = sorted(enough, key=lambda name: (-total[name], name))
         best, best_worth = dict[Place, str](), worth(commonest_first[0], {}) if enough else 0.0
         for layer in layers:
-            there = {place: each for place, each in expected.items() if place[0] == layer}
+            there = {place: each for place, each in answers_at.items() if place[0] == layer}
             local = self._local(layer)
             # With another default other boundaries want a rule: so not the commonest answer alone is tried, and none.
             for default in [*[name for name in commonest_first if name not in local][:3], ""]:
@@ -234,27 +232,14 @@ class _Study:
                 found |= {answer for answer, weight in here.items() if weight >= max(0.5, 2 * share) * whole[answer] > 0}
         return found - {each.department for each in self.cases}
 
-    def _wanting(self, default: str, expected: Mapping[Place, Mapping[str, float]]) -> dict[Place, str]:
+    def _wanting(self, default: str, answers_at: Mapping[Place, Mapping[str, float]]) -> dict[Place, str]:
         """The boundaries whose best answer leads the default by enough, and is no handful."""
         found = {}
-        for place, weights in expected.items():
+        for place, weights in answers_at.items():
             answer, weight = _best(weights)
             leads = answer != default and weight - weights.get(default, 0) >= self._method.min_lead
             if leads and self._support(self._rows[place], answer) >= self._method.min_support:
                 found[place] = answer
-        return found
-
-    def _expected(self, place: Place, total: Mapping[str, float], where: "_Whereabouts") -> dict[str, float]:
-        """The weight of each answer in a boundary: of the cases there, and of a few imaginary ones.
-
-        These are spread as the service's answers are, times how much each of them works in this boundary, for whatever
-        service.
-        """
-        spread = {answer: weight * where.lift(place, answer) for answer, weight in total.items()}
-        whole = sum(spread.values()) or 1
-        found = {answer: self._method.prior_cases * share / whole for answer, share in spread.items()}
-        for row in self._rows[place]:
-            found[self._answers[row]] += self.weights[row]
         return found
 
     def _everywhere(self, cases: Sequence[int], takeover: _Takeover | None, *, but_for: Set[str], is_rest: bool) -> list[Rule]:
@@ -356,27 +341,6 @@ class _Study:
         for row in cases:
             found[self._answers[row]] += self.weights[row]
         return found
-
-
-class _Whereabouts:
-    """How much each answer works in each boundary, over all services."""
-
-    def __init__(self, studies: Sequence[_Study]) -> None:
-        self._both: Counter[tuple[Place, str]] = Counter()
-        self._place: Counter[Place] = Counter()
-        self._answer: Counter[str] = Counter()
-        for study in studies:
-            for each, places, weight in zip(study.cases, study.places, study.weights, strict=True):
-                if places:
-                    self._answer[each.answer or ""] += weight
-                    for place in places:
-                        self._both[place, each.answer or ""] += weight
-                        self._place[place] += weight
-        self._total = self._answer.total() or 1.0
-
-    def lift(self, place: Place, answer: str) -> float:
-        """The share of the answer's cases that lies in the boundary, drawn a little to the boundary's share of all."""
-        return (self._both[place, answer] + self._place[place] / self._total / 2) / (self._answer[answer] + 0.5)
 
 
 def _places(case: PastCase) -> tuple[Place, ...]:

@@ -17,7 +17,7 @@ from geo.districts import covering
 from geo.models import Boundary, Layer
 from geo.point import Point
 from geo.queries import make_point
-from open311.cases.importing import BATCH_ROWS, read_cases
+from open311.cases.importing import BATCH_ROWS, placed_by_address, read_cases
 from open311.cases.recorded import ExportMapping, RecordedCase, rows_of
 from open311.city.lines import BadFile
 from open311.jurisdictions import City
@@ -83,7 +83,7 @@ def read_history(
         asked_for = [each for each in asked_for if not until or each.requested_at < until]
         offered = [each for each in asked_for if services[each.service].is_active]
         retired += len(asked_for) - len(offered)
-        recorded += offered
+        recorded += placed_by_address(connection, city, offered)
         advance(len(chunk))
     if not recorded:
         raise BadFile([f"{path}:1: has no case of a service on offer that was opened in the period"])
@@ -172,10 +172,13 @@ def _districts(connection: "Connection[Any]", city: City, points: set[Point]) ->
 
 
 def _placeholders(cases: Sequence[RecordedCase]) -> set[Point | None]:
-    """The points that stand for places not known: far more different addresses lie there than at any real place."""
+    """The points that stand for places not known, though the mapping does not say so.
+
+    Far more different addresses lie there than at any real place.
+    """
     addresses: dict[Point | None, set[str]] = defaultdict(set)
     for each in cases:
-        if each.point is not None and each.address:
+        if each.point is not None and each.placed is None and each.address:
             addresses[each.point].add(each.address)
     everywhere = sum(map(len, addresses.values()))
     return {

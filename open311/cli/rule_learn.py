@@ -12,12 +12,11 @@ from db.driver import driver
 from open311.cases.learning import History, read_history
 from open311.cases.recorded import ExportMapping
 from open311.city.rules import COLUMNS, as_csv
-from open311.cli.edge import Refused, jurisdiction_option, progress, with_app
+from open311.cli.edge import Day, Refused, jurisdiction_option, progress, start_of, with_app
 from open311.cli.request import mapping_option
 from open311.jurisdictions import cities
 from routing.learn import PastCase, Rule, commonest, learn, measure
 
-_DATE = click.DateTime(["%Y-%m-%d"])
 _HOLDOUT_DAYS = 30
 
 
@@ -26,8 +25,8 @@ _HOLDOUT_DAYS = 30
 @mapping_option
 @jurisdiction_option
 @click.option("--out", required=True, type=click.Path(dir_okay=False, path_type=Path), help="the rules.csv to write")
-@click.option("--since", type=_DATE, help="the first day to learn from, on the city's clock")
-@click.option("--until", type=_DATE, help="the day before which to stop")
+@click.option("--since", type=Day(), help="only cases that came in on this date or later")
+@click.option("--until", type=Day(), help="only cases that came in before this date")
 @click.option(
     "--holdout",
     "holdout_days",
@@ -42,8 +41,8 @@ def learn_(
     mapping: Path,
     jurisdiction_id: str,
     out: Path,
-    since: datetime | None,
-    until: datetime | None,
+    since: Day | None,
+    until: Day | None,
     holdout_days: int,
 ) -> None:
     """Propose routing rules from the past cases in FILE (.csv or .csv.gz), and say how good they are.
@@ -62,8 +61,8 @@ def learn_(
             city,
             file,
             read,
-            since=since and since.replace(tzinfo=city.zone),
-            until=until and until.replace(tzinfo=city.zone),
+            since=start_of(since, city),
+            until=start_of(until, city),
             now=datetime.now(UTC),
             advance=lambda rows: bar.advance(task, rows),
         )
@@ -84,7 +83,7 @@ def _tell_what_was_left_out(history: History) -> None:
     for count, what in (
         (history.retired, "cases of services that are offered no longer were left out"),
         (history.unknown_answers, "cases name a department or unit that the city does not have"),
-        (history.placeholders, "cases lie at a point that stands for many addresses: no place was learnt from them"),
+        (history.placeholders, "cases lie at a point of very many addresses (a place-holder?): no place was learnt from them"),
     ):
         if count:
             click.echo(f"{count} {what}")
