@@ -38,6 +38,8 @@ def newest_version(session: Session, *, jurisdiction_id: int, layer_id: int) -> 
         )
         .order_by(LayerVersion.id.desc())
         .limit(1)
+        # A job counts in this row too: what the session knew of it before it was locked is of no use.
+        .execution_options(populate_existing=True)
     ).one_or_none()
 
 
@@ -56,13 +58,18 @@ def publish(
     """The layer as it will be from valid_from on (None: as it has ever been); None when it is so already.
 
     Districts that are not in it end then, those drawn anew begin then, those drawn alike stay as they are.  Requests are
-    stamped by who calls this.  Raises VersionInTheWay.  Adds and flushes.
+    stamped by who calls this.  Raises VersionInTheWay, and ValueError for a second map that would have no beginning.
+    Adds and flushes.
     """
     mine = (Boundary.jurisdiction_id == jurisdiction_id, Boundary.layer_id == layer_id)
     newest = newest_version(session, jurisdiction_id=jurisdiction_id, layer_id=layer_id)
-    if newest is not None and newest.valid_from is not None and (valid_from is None or newest.valid_from >= valid_from):
-        raise VersionInTheWay(newest.valid_from)
     before = session.scalars(select(Boundary).where(*mine, Boundary.valid_to.is_(None))).all()
+    # Maps that were loaded before versions were kept have boundaries alone.
+    begun = [row.valid_from for row in (newest, *before) if row is not None and row.valid_from is not None]
+    if begun and (valid_from is None or max(begun) >= valid_from):
+        raise VersionInTheWay(max(begun))
+    if before and valid_from is None:
+        raise ValueError("only the first map of a layer has no beginning")
     wanted = {boundary.code: boundary for boundary in drawn}
     has_ended = False
     for row in before:
@@ -99,8 +106,7 @@ def publish(
         boundaries=len(drawn),
         findings=dict(findings or {}),
         reroutes=reroutes,
-        # Nothing was stamped before there was a map.
-        stamping="waiting" if before else "done",
+        stamping="waiting",
     )
     session.add(version)
     session.flush()
@@ -117,10 +123,11 @@ def withdraw(session: Session, *, jurisdiction_id: int, layer_id: int, now: date
     mine = (Boundary.jurisdiction_id == jurisdiction_id, Boundary.layer_id == layer_id)
     if version is None or version.valid_from is None:
         raise NothingToWithdraw
-    ended = session.scalars(select(Boundary).where(*mine, Boundary.valid_to == version.valid_from)).all()
+    # Another version that was to begin then, and was taken back as well, is not what holds again.
+    was_in_force = or_(Boundary.valid_from.is_(None), Boundary.valid_from < version.valid_from)
+    ended = session.scalars(select(Boundary).where(*mine, Boundary.valid_to == version.valid_from, was_in_force)).all()
     begun = session.scalars(select(Boundary).where(*mine, Boundary.valid_from == version.valid_from)).all()
-    still_drawn = select(Boundary.id).where(*mine, or_(Boundary.valid_from.is_(None), Boundary.valid_from < version.valid_from))
-    if session.scalar(still_drawn.limit(1)) is None:
+    if session.scalar(select(Boundary.id).where(*mine, was_in_force).limit(1)) is None:
         raise NothingToWithdraw
     for row in begun:
         row.valid_to = version.valid_from
@@ -128,6 +135,6 @@ def withdraw(session: Session, *, jurisdiction_id: int, layer_id: int, now: date
     for row in ended:
         row.valid_to = None
     version.withdrawn_at, version.reroutes = now, reroutes
-    version.stamping, version.stamped_through_id, version.stamped_requests = "waiting", 0, 0
+    version.stamping, version.stamped_through_id, version.stamped_requests, version.rerouted_requests = "waiting", 0, 0, 0
     session.flush()
     return version

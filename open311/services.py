@@ -6,7 +6,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
-from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, or_, select
 
 from db.driver import Statement
 from geo.districts import District
@@ -76,11 +76,13 @@ def show_definition(connection: "Connection[Any]", code: str, *, jurisdiction_id
     return (code, attributes)
 
 
-def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> AskedService:
+def find_service(
+    connection: "Connection[Any]", code: str, *, jurisdiction_id: int, also_inactive: bool = False
+) -> AskedService:
     """The active service of this code, with what intake needs; raises ServiceMissing, UnknownService."""
     if not code:
         raise ServiceMissing
-    rows = _definition(connection, code, jurisdiction_id=jurisdiction_id)
+    rows = _definition(connection, code, jurisdiction_id=jurisdiction_id, also_inactive=also_inactive)
     service = rows[0]
     return AskedService(
         new=NewService(id=service.id, group=service.service_group, type=service.type, is_private=service.is_private),
@@ -103,10 +105,10 @@ def find_service(connection: "Connection[Any]", code: str, *, jurisdiction_id: i
     )
 
 
-def _definition(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> list[Any]:
+def _definition(connection: "Connection[Any]", code: str, *, jurisdiction_id: int, also_inactive: bool = False) -> list[Any]:
     rows: list[Any] = []
     if URL_SAFE.fullmatch(code):
-        rows = _DEFINITION.run(connection, jurisdiction_id=jurisdiction_id, code=code).fetchall()
+        rows = _DEFINITION.run(connection, jurisdiction_id=jurisdiction_id, code=code, also_inactive=also_inactive).fetchall()
     if not rows:
         raise UnknownService(code)
     return rows
@@ -157,6 +159,10 @@ _DEFINITION = Statement(
         ServiceAttribute,
         and_(ServiceAttribute.jurisdiction_id == _JURISDICTION, ServiceAttribute.service_id == Service.id),
     )
-    .where(Service.jurisdiction_id == _JURISDICTION, Service.is_active, Service.code == bindparam("code", type_=Text))
+    .where(
+        Service.jurisdiction_id == _JURISDICTION,
+        or_(Service.is_active, bindparam("also_inactive", type_=Boolean)),
+        Service.code == bindparam("code", type_=Text),
+    )
     .order_by(ServiceAttribute.position)
 )

@@ -133,8 +133,10 @@ class Decision:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "Decision":
         """The decision that was kept; what an older record does not say is None."""
+        chosen, *others = record["candidates"]
         return cls(
-            candidates=[_candidate_of(each) for each in record["candidates"]],
+            # Older records name the boundary of the choice alone.
+            candidates=[_candidate_of(each) for each in ({"boundary_id": record.get("boundary_id"), **chosen}, *others)],
             unplaced_because=record.get("unplaced_because"),
         )
 

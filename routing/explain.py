@@ -47,6 +47,8 @@ def why_lost(winner: Candidate, loser: Candidate) -> str:
     """The first thing in which the two differ that ranks the loser lower."""
     if loser.rule is None:
         return "it is the city's default, and answers only where no rule does"
+    if winner.priority is None:
+        return "the record of that time does not say"
     for differs, words in _CRITERIA:
         if differs(winner, loser):
             return words(winner, loser)

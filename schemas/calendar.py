@@ -68,7 +68,7 @@ class HolidaysSchema(Schema):
         except NotImplementedError as error:
             place = f"{data['country']}-{data['subdivision']}" if data["subdivision"] else data["country"]
             raise ValidationError(f"the holiday data have no {place}", "country") from error
-        unknown = [name for name in data["without"] if name not in names]
+        unknown = [name for name in data["without"] if name not in {each for name in names for each in _parts(name)}]
         if unknown:
             raise ValidationError(f"no holiday there is named {', '.join(unknown)}", "without")
 
@@ -82,6 +82,12 @@ class CalendarSchema(Schema):
     holidays = fields.Nested(HolidaysSchema, load_default=None)
     closed = fields.Dict(keys=Date(), values=Words(), load_default=dict)
     special = fields.Dict(keys=Date(), values=fields.List(Span()), load_default=dict)
+
+    @validates_schema(pass_original=True)
+    def _no_day_has_two_names(self, data: Any, original: Any, **kwargs: Any) -> None:
+        for name in ("hours", "closed", "special"):
+            if len(data[name]) != len(original.get(name, ())):
+                raise ValidationError("must have each day once, however it is written", name)
 
     @validates_schema
     def _hours_do_not_overlap(self, data: Any, **kwargs: Any) -> None:
@@ -104,6 +110,11 @@ def public_holidays(country: str, subdivision: str | None) -> Mapping[date, str]
     return holidays.country_holidays(country, subdiv=subdivision, years=HOLIDAY_YEARS)
 
 
+def _parts(name: str) -> list[str]:
+    """The holidays that fall on a day, of their names in one text."""
+    return name.split(holidays.constants.HOLIDAY_NAME_DELIMITER)
+
+
 def days_that_differ(about: Mapping[str, Any]) -> list[tuple[date, int | None, int | None, str]]:
     """(day, opens, closes, name) of every day of a loaded calendar that is not as its weekday; minutes None: closed.
 
@@ -116,7 +127,7 @@ def days_that_differ(about: Mapping[str, Any]) -> list[tuple[date, int | None, i
         found += [
             (day, None, None, name)
             for day, name in public_holidays(place["country"], place["subdivision"]).items()
-            if day not in own and name not in place["without"]
+            if day not in own and not set(_parts(name)) <= set(place["without"])
         ]
     found += [(day, None, None, name) for day, name in about["closed"].items()]
     for day, spans in about["special"].items():

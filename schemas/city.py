@@ -215,10 +215,6 @@ class RuleSchema(Schema):
         for one, other in (("layer", "boundary"), ("attribute", "value"), ("calendar", "during")):
             if bool(data[one]) != bool(data[other]):
                 raise ValidationError(f"{one} and {other} must be given together", other)
-        if data["valid_from"] and data["valid_to"]:
-            utc = ZoneInfo("UTC")
-            if moment.read(data["valid_from"], utc) >= moment.read(data["valid_to"], utc):
-                raise ValidationError("must be later than valid_from", "valid_to")
 
 
 class LocatedSchema(Schema):

@@ -81,9 +81,10 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
     """
     if not ids:
         return 0
+    # Held before they are decided, so that nobody changes or assigns one in between.
+    stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids))}
     with planned_for_many(connection):
-        rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids), now=now).fetchall()
-    stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=[each.key for each in rows])}
+        rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(stored), now=now).fetchall()
     moved = 0
     for request_id, group in groupby(rows, key=lambda row: row.key):
         row = stored[request_id]
@@ -111,7 +112,9 @@ def change(
         "address": row.address,
         "answers": row.attributes,
     }
-    service = find_service(connection, changes.service_code or row.service_code, jurisdiction_id=city.id)
+    # One that is offered no more goes on for the requests that it has.
+    is_same = changes.service_code in (None, row.service_code)
+    service = find_service(connection, changes.service_code or row.service_code, jurisdiction_id=city.id, also_inactive=is_same)
     point = changes.point or _point(row)
     unplaced_because = None if point is not None else row.unplaced_because
     if point is None and changes.address:
@@ -175,7 +178,7 @@ def change(
         STAMP.run(connection, **key, boundary_ids=list(decision.boundary_ids), requested_at=row.requested_at)
     if row.is_overridden or row.status == "closed":
         return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
-    cause = f"{', '.join(_IN_WORDS[name] for name in changed if name != 'long')} changed"
+    cause = f"{', '.join(dict.fromkeys(_IN_WORDS[name] for name in changed))} changed"
     _apply(connection, row, decision, point=point, jurisdiction_id=city.id, cause=cause, now=now)
     return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
 
@@ -300,6 +303,7 @@ def _note(
 
 _IN_WORDS = {
     "service_code": "its service",
+    "long": "its location",
     "lat": "its location",
     "address": "its address",
     "answers": "its answers",
@@ -344,7 +348,7 @@ _ROWS = (
     .where(ServiceRequest.jurisdiction_id == JURISDICTION)
     .with_for_update(of=ServiceRequest)
 )
-_STORED = Statement(_ROWS.where(ServiceRequest.id == func.any(_IDS)))
+_STORED = Statement(_ROWS.where(ServiceRequest.id == func.any(_IDS), *_ROUTED_BY_RULES).order_by(ServiceRequest.id))
 _LOCKED = Statement(_ROWS.where(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
 
 _OPEN = Statement(

@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 from marshmallow import Schema, ValidationError
 
@@ -172,13 +173,19 @@ def _references(
             jurisdiction[1].at(("default_department",), f"default_department: no department has the code {default!r}")
         )
     known = Known(
+        zone=ZoneInfo(jurisdiction[0]["timezone"]),
         services={
             service["service_code"]: {
-                question["code"]: {value["key"] for value in question["values"]} for question in service["attributes"]
+                question["code"]: {value["key"] for value in question["values"]}
+                for question in service["attributes"]
+                if question["variable"]
             }
             for service in services[0]
         },
-        groups={service["group"] for service in services[0]},
+        groups={
+            each["group"]: {service["service_code"] for service in services[0] if service["group"] == each["group"]}
+            for each in services[0]
+        },
         departments=codes,
         calendars={calendar["code"] for calendar in calendars},
         boundaries={layer: {boundary.code for boundary in drawn} for layer, drawn in boundaries.items()},

@@ -4,13 +4,15 @@ import csv
 import gzip
 import zlib
 from collections.abc import Callable, Iterator, Sequence
+from datetime import date
 from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import yaml
 
-Path_ = tuple[str | int, ...]
+# Names, positions in lists, and days, which YAML reads by itself.
+Path_ = tuple[str | int | date, ...]
 
 
 class BadFile(ValueError):
@@ -98,12 +100,12 @@ class Lines:
             return [text for key, inner in messages.items() for text in self.problems(inner, self._below(path, key))]
         if isinstance(messages, list):
             return [text for inner in messages for text in self.problems(inner, path)]
-        named = ".".join(str(part) for part in path if isinstance(part, str) and part != "_schema")
+        named = ".".join(str(part) for part in path if not isinstance(part, int) and part != "_schema")
         return [self.at(path, f"{named}: {messages}" if named else str(messages))]
 
-    def _below(self, path: Path_, key: str | int) -> Path_:
+    def _below(self, path: Path_, key: str | int | date) -> Path_:
         # For the entries of a mapping marshmallow says "key" or "value" first, which is no name of the file's.
-        is_entry = key in ("key", "value") and path and isinstance(path[-1], str)
+        is_entry = key in ("key", "value") and path and not isinstance(path[-1], int)
         return path if is_entry and (*path, key) not in self._lines else (*path, key)
 
     def _value(self, node: yaml.Node, path: Path_) -> Any:

@@ -50,7 +50,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     city = _jurisdiction(session, folder, now=now)
     before = _definitions(session, city.id)
     departments = _departments(session, city.id, folder.departments)
-    layers = _layers(session, city.id, folder, now=now)
+    layers = _layers(session, city, folder, now=now)
     _services(session, city.id, folder.services, layers=layers)
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
@@ -189,31 +189,31 @@ def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) ->
     )
 
 
-def _layers(session: Session, city_id: int, folder: CityFolder, *, now: datetime) -> dict[str, int]:
+def _layers(session: Session, city: Jurisdiction, folder: CityFolder, *, now: datetime) -> dict[str, int]:
     """Code to id; a boundary that is drawn anew ends now and begins anew, one that is not stays as it is."""
-    found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city_id))}
+    found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id))}
     for code, layer in found.items():
         if code not in folder.boundaries:
-            _publish(session, city_id, layer, [], folder, now=now)
+            _publish(session, city, layer, [], folder, now=now)
     for code, about in folder.jurisdiction["layers"].items():
         row = found.get(code)
         if row is None:
-            row = found[code] = Layer(jurisdiction_id=city_id, code=code)
+            row = found[code] = Layer(jurisdiction_id=city.id, code=code)
             session.add(row)
         row.name = about["name"]
         row.code_property, row.name_property = about["code_property"], about["name_property"]
         session.flush()
-        _publish(session, city_id, row, folder.boundaries[code], folder, now=now)
+        _publish(session, city, row, folder.boundaries[code], folder, now=now)
     return {code: row.id for code, row in found.items()}
 
 
 def _publish(
-    session: Session, city_id: int, layer: Layer, drawn: Sequence[NewBoundary], folder: CityFolder, *, now: datetime
+    session: Session, city: Jurisdiction, layer: Layer, drawn: Sequence[NewBoundary], folder: CityFolder, *, now: datetime
 ) -> None:
     has_map = session.scalar(
-        select(Boundary.id).where(Boundary.jurisdiction_id == city_id, Boundary.layer_id == layer.id).limit(1)
+        select(Boundary.id).where(Boundary.jurisdiction_id == city.id, Boundary.layer_id == layer.id).limit(1)
     )
-    newest = newest_version(session, jurisdiction_id=city_id, layer_id=layer.id)
+    newest = newest_version(session, jurisdiction_id=city.id, layer_id=layer.id)
     begins = now
     if newest is not None and newest.valid_from is not None and newest.valid_from <= now + _SOON:
         # A second load within a second is a new map all the same.
@@ -222,7 +222,7 @@ def _publish(
         version = publish(
             session,
             drawn,
-            jurisdiction_id=city_id,
+            jurisdiction_id=city.id,
             layer_id=layer.id,
             valid_from=None if has_map is None else begins,
             published_at=now,
@@ -235,7 +235,12 @@ def _publish(
                 f"{moment.write(error.args[0])}; take that back first (open311 boundary undo)"
             ]
         ) from error
-    if version is not None and version.stamping == "waiting":
+    if version is None:
+        return
+    if city.outline_layer_id is None:
+        # The city is new: there is no request to stamp, and none that could just be coming in.
+        version.stamping = "done"
+    else:
         stamp_later(driver_connection(session), version)
 
 

@@ -3,6 +3,7 @@
 import csv
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass
+from datetime import datetime
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ from sqlalchemy.orm import Session, aliased
 
 from geo.models import Boundary, Layer
 from open311.city.lines import BadFile, read_text
-from open311.models import Service, ServiceAttribute
+from open311.models import Jurisdiction, Service, ServiceAttribute
 from routing.calendars import Calendar
 from routing.models import Department, RoutingRule
 from routing.ruleset import ServiceFacts
@@ -32,11 +33,13 @@ COLUMNS = tuple(RuleSchema().fields)
 class Known:
     """The codes that a rule may name.
 
-    services: what each asks, and which answers it takes (none: any).  boundaries: the codes of each layer.
+    services: what each asks, and which answers it takes (none: any).  groups: the services of each.  boundaries: the
+    codes of each layer.  zone: that of dates.
     """
 
+    zone: ZoneInfo
     services: Mapping[str, Mapping[str, Set[str]]]
-    groups: Set[str]
+    groups: Mapping[str, Set[str]]
     departments: Set[str]
     calendars: Set[str]
     boundaries: Mapping[str, Set[str]]
@@ -80,7 +83,7 @@ def read_rules(path: Path) -> list[RuleLine]:
 
 
 def unknown_names(path: Path, rules: Iterable[RuleLine], known: Known) -> Iterator[str]:
-    """What rules name that nothing has, `file:line: column: what`."""
+    """What rules name that nothing has, and times that end before they begin, `file:line: column: what`."""
     for line, rule in rules:
         named = {
             "service_code": known.services,
@@ -96,11 +99,18 @@ def unknown_names(path: Path, rules: Iterable[RuleLine], known: Known) -> Iterat
             yield f"{path}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}"
         if rule["attribute"]:
             yield from (f"{path}:{line}: {problem}" for problem in _unasked(rule, known))
+        begins, ends = (_moment(rule[name], known.zone) for name in ("valid_from", "valid_to"))
+        if begins is not None and ends is not None and begins >= ends:
+            yield f"{path}:{line}: valid_to: must be later than valid_from"
 
 
 def _unasked(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
     """Why no request can give the answer that a rule asks for."""
-    asking = [known.services[rule["service_code"]]] if rule["service_code"] in known.services else known.services.values()
+    code, group = rule["service_code"], rule["group"]
+    if (code and code not in known.services) or (group and group not in known.groups):
+        return  # that is told already
+    spoken_of = {code} if code else known.groups[group] if group else known.services
+    asking = [known.services[each] for each in spoken_of]
     answers = [questions[rule["attribute"]] for questions in asking if rule["attribute"] in questions]
     if not answers:
         yield f"attribute: no service that the rule speaks of asks {rule['attribute']!r}"
@@ -112,22 +122,31 @@ def _unasked(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
 def known_here(session: Session, city_id: int) -> Known:
     """What rules of this city may name, as its tables have it; boundaries that have ended do not count."""
     services: dict[str, dict[str, Set[str]]] = {}
+    groups: dict[str, set[str]] = {}
     asked = (
-        select(Service.code, ServiceAttribute.code, ServiceAttribute.values)
+        select(Service.code, Service.service_group, ServiceAttribute.code, ServiceAttribute.values)
         .outerjoin(
             ServiceAttribute,
-            (ServiceAttribute.jurisdiction_id == city_id) & (ServiceAttribute.service_id == Service.id),
+            (ServiceAttribute.jurisdiction_id == city_id)
+            & (ServiceAttribute.service_id == Service.id)
+            & ServiceAttribute.variable,
         )
         .where(Service.jurisdiction_id == city_id, Service.is_active)
     )
-    for code, attribute, values in session.execute(asked):
+    for code, group, attribute, values in session.execute(asked):
+        groups.setdefault(group, set()).add(code)
         questions = services.setdefault(code, {})
         if attribute is not None:
             questions[attribute] = {value["key"] for value in values}
     drawn = (
         select(Layer.code, Boundary.code)
         .join(Boundary, (Boundary.jurisdiction_id == city_id) & (Boundary.layer_id == Layer.id))
-        .where(Layer.jurisdiction_id == city_id, or_(Boundary.valid_to.is_(None), Boundary.valid_to > func.now()))
+        .where(
+            Layer.jurisdiction_id == city_id,
+            or_(Boundary.valid_to.is_(None), Boundary.valid_to > func.now()),
+            # Of a map that was taken back.
+            Boundary.valid_to.is_distinct_from(Boundary.valid_from) | Boundary.valid_to.is_(None),
+        )
     )
     boundaries: dict[str, set[str]] = {}
     for layer, code in session.execute(drawn):
@@ -136,10 +155,10 @@ def known_here(session: Session, city_id: int) -> Known:
     def codes(column: Any) -> Set[str]:
         return set(session.scalars(select(column).where(column.class_.jurisdiction_id == city_id)))
 
-    groups = select(Service.service_group).where(Service.jurisdiction_id == city_id, Service.is_active)
     return Known(
+        zone=_zone(session, city_id),
         services=services,
-        groups=set(session.scalars(groups)),
+        groups=groups,
         departments=codes(Department.code),
         calendars=codes(Calendar.code),
         boundaries=boundaries,
@@ -168,13 +187,17 @@ def service_facts(session: Session, city_id: int) -> list[ServiceFacts]:
 
 
 def put_rules(session: Session, city_id: int, rules: Iterable[Mapping[str, Any]], *, zone: ZoneInfo) -> None:
-    """Put these rules, whose names are known, in place of those the city has.  Dates are the city's.  Adds and flushes."""
+    """Put these rules, whose names are known, in place of those the city has.  Dates are the city's.  Adds and flushes.
+
+    Of two who do so at once the second waits, and puts its rules in place of the first one's.
+    """
 
     def ids(table: Any) -> dict[str, int]:
         rows = session.execute(select(table.code, table.id).where(table.jurisdiction_id == city_id))
         return {row.code: row.id for row in rows}
 
     services, layers, departments, calendars = ids(Service), ids(Layer), ids(Department), ids(Calendar)
+    session.execute(select(Jurisdiction.id).where(Jurisdiction.id == city_id).with_for_update(key_share=True))
     session.execute(delete(RoutingRule).where(RoutingRule.jurisdiction_id == city_id))
     session.add_all(
         RoutingRule(
@@ -190,8 +213,8 @@ def put_rules(session: Session, city_id: int, rules: Iterable[Mapping[str, Any]]
             attribute_value=rule["value"] or None,
             calendar_id=calendars[rule["calendar"]] if rule["calendar"] else None,
             during=rule["during"] or None,
-            valid_from=moment.read(rule["valid_from"], zone) if rule["valid_from"] else None,
-            valid_to=moment.read(rule["valid_to"], zone) if rule["valid_to"] else None,
+            valid_from=_moment(rule["valid_from"], zone),
+            valid_to=_moment(rule["valid_to"], zone),
             note=rule["note"] or None,
         )
         for rule in rules
@@ -200,16 +223,16 @@ def put_rules(session: Session, city_id: int, rules: Iterable[Mapping[str, Any]]
 
 
 def read_back(session: Session, city_id: int) -> list[dict[str, Any]]:
-    """The city's rules as RuleSchema loads them, in the order of their codes."""
+    """The city's rules as RuleSchema loads them, in the order of their codes; a first second of a day is written as a date."""
+    zone = _zone(session, city_id)
     rule, department, calendar = RoutingRule, aliased(Department), aliased(Calendar)
-    of_city = {"jurisdiction_id": city_id}
     found = session.execute(
         select(rule, Service.code, Layer.code, department.code, calendar.code)
         .outerjoin(Service, (Service.jurisdiction_id == city_id) & (Service.id == rule.service_id))
         .outerjoin(Layer, (Layer.jurisdiction_id == city_id) & (Layer.id == rule.layer_id))
         .join(department, (department.jurisdiction_id == city_id) & (department.id == rule.department_id))
         .outerjoin(calendar, (calendar.jurisdiction_id == city_id) & (calendar.id == rule.calendar_id))
-        .filter_by(**of_city)
+        .where(rule.jurisdiction_id == city_id)
         .order_by(rule.code.collate("C"))
     )
     return [
@@ -225,12 +248,27 @@ def read_back(session: Session, city_id: int) -> list[dict[str, Any]]:
             "value": row.attribute_value or "",
             "calendar": hours or "",
             "during": row.during or "",
-            "valid_from": moment.write(row.valid_from) if row.valid_from else "",
-            "valid_to": moment.write(row.valid_to) if row.valid_to else "",
+            "valid_from": _written(row.valid_from, zone),
+            "valid_to": _written(row.valid_to, zone),
             "note": row.note or "",
         }
         for row, service, layer, answering, hours in found
     ]
+
+
+def _zone(session: Session, city_id: int) -> ZoneInfo:
+    return ZoneInfo(session.scalars(select(Jurisdiction.timezone).where(Jurisdiction.id == city_id)).one())
+
+
+def _moment(text: str, zone: ZoneInfo) -> datetime | None:
+    return moment.read(text, zone) if text else None
+
+
+def _written(when: datetime | None, zone: ZoneInfo) -> str:
+    if when is None:
+        return ""
+    day = when.astimezone(zone).date().isoformat()
+    return day if moment.read(day, zone) == when else moment.write(when)
 
 
 def as_csv(rules: Sequence[Mapping[str, Any]]) -> str:

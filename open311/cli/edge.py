@@ -65,6 +65,21 @@ class Day(click.ParamType[Any]):
         return moment.read(self._text, zone)
 
 
+class Answer(click.ParamType[Any]):
+    """An option that takes CODE=VALUE."""
+
+    name = "answer"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[str, str]:
+        """The code and the value that were typed; a usage error when there is no code, or no = behind it."""
+        if isinstance(value, tuple):
+            return value
+        code, sign, answer = value.partition("=")
+        if not sign or not code.strip():
+            self.fail(f"must be CODE=VALUE, got {value!r}", param, ctx)
+        return code.strip(), answer
+
+
 def start_of(day: Day | None, city: City) -> datetime | None:
     """The first second of a day by a city's clock; None stays None."""
     return None if day is None else day.start(city.zone)

@@ -29,7 +29,7 @@ from open311.cases.rerouting import (
 )
 from open311.city.lines import BadFile
 from open311.cli.city import summary
-from open311.cli.edge import Refused, jurisdiction_option, progress, shortened, show_table, with_app
+from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, shortened, show_table, with_app
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
 from schemas.query import read_point
@@ -90,7 +90,9 @@ by_option = click.option("--by", default=getuser, show_default="who is logged in
 @click.option("--lat", help="latitude, WGS84 degrees; with --long")
 @click.option("--long", help="longitude, WGS84 degrees; with --lat")
 @click.option("--address", help="another address, as text: it does not move the place")
-@click.option("--attribute", "attributes", multiple=True, metavar="CODE=VALUE", help="another answer; CODE= takes it away")
+@click.option(
+    "--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="another answer; CODE= takes it away"
+)
 @click.option("--reason", default="", help="why")
 @by_option
 @with_app
@@ -101,15 +103,14 @@ def change_(
     lat: str | None,
     long: str | None,
     address: str | None,
-    attributes: tuple[str, ...],
+    given: tuple[tuple[str, str], ...],
     reason: str,
     by: str,
 ) -> None:
     """Change what request NUMBER says, and route it once for all of that together."""
     city = cities().named(jurisdiction_id)
     answers: dict[str, list[str]] = {}
-    for each in attributes:
-        code, _, value = each.partition("=")
+    for code, value in given:
         answers.setdefault(code, []).extend([value] if value else [])
     changes = Changes(
         service_code=service_code,

@@ -17,7 +17,7 @@ from open311.cases.rerouting import open_ids, reroute
 from open311.cases.scoring import Agreement, score
 from open311.city.proposal import put_boundaries_folder, put_rules_file
 from open311.city.rules import as_csv, read_back, service_facts
-from open311.cli.edge import Day, Refused, jurisdiction_option, progress, show_table, start_of, transaction, with_app
+from open311.cli.edge import Answer, Day, Refused, jurisdiction_option, progress, show_table, start_of, transaction, with_app
 from open311.cli.request import mapping_option
 from open311.cli.rule_learn import learn_
 from open311.config import settings
@@ -141,7 +141,7 @@ def check(file: Path | None, jurisdiction_id: str) -> None:
 @click.option("--lat", help="latitude of a draft, WGS84 degrees")
 @click.option("--long", help="longitude of a draft, WGS84 degrees")
 @click.option("--address", help="address of a draft")
-@click.option("--attribute", "attributes", multiple=True, metavar="CODE=VALUE", help="an answer of a draft's form")
+@click.option("--attribute", "answers", multiple=True, type=Answer(), metavar="CODE=VALUE", help="an answer of a draft's form")
 @click.option("--at", type=Day(), help="as if the draft came in then; else now")
 @with_app
 def explain(
@@ -151,7 +151,7 @@ def explain(
     lat: str | None,
     long: str | None,
     address: str | None,
-    attributes: tuple[str, ...],
+    answers: tuple[tuple[str, str], ...],
     at: Day | None,
 ) -> None:
     """Say who answers for a request that is drafted here, or for one that came in, and why nobody else does."""
@@ -169,8 +169,7 @@ def explain(
             return
     assert service_code is not None
     fields = {"lat": [lat or ""], "long": [long or ""], "address_string": [address or ""]}
-    for each in attributes:
-        code, _, value = each.partition("=")
+    for code, value in answers:
         fields.setdefault(f"attribute[{code}]", []).append(value)
     moment = start_of(at, city) or whole_second(datetime.now(UTC))
     with driver.connection() as connection:

@@ -1,15 +1,9 @@
 """The job queue: what a worker that was killed had begun is done by the next one."""
 
 import asyncio
-import os
 import signal
-import subprocess
-import sys
-import time
-from collections.abc import Callable, Iterator
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -17,50 +11,12 @@ import pytest
 from procrastinate import PsycopgConnector
 from procrastinate.jobs import Job
 from psycopg import Connection
-from psycopg.rows import namedtuple_row
 
-from db.cluster import Cluster
 from open311.cases.jobs import queue, retry_stalled_jobs
 from open311.cases.numbering import number_request
-from open311.config import CHECKOUT
-from tests.conftest import TEMPLATE
-
-Worker = Callable[[], "subprocess.Popen[bytes]"]
+from tests.cases.conftest import Worker, until
 
 DEAD, ALIVE = timedelta(seconds=13), timedelta(seconds=5)
-
-
-@pytest.fixture
-def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
-    """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    name = f"jobs_{worker_id}"
-    cluster.create_database(name, template=TEMPLATE)
-    yield cluster.url(name)
-    cluster.drop_database(name)
-
-
-@pytest.fixture
-def own(own_url: str) -> Iterator["Connection[Any]"]:
-    """A connection to it in autocommit."""
-    with psycopg.connect(own_url, autocommit=True, row_factory=namedtuple_row) as connection:
-        yield connection
-
-
-@pytest.fixture
-def start_worker(own_url: str) -> Iterator[Worker]:
-    """Starts `open311 worker`; whatever becomes of the test, it has ended after it."""
-    runs: list[subprocess.Popen[bytes]] = []
-
-    def start() -> "subprocess.Popen[bytes]":
-        command = [Path(sys.executable).with_name("open311"), "worker"]
-        environment = {**os.environ, "DATABASE_URL": own_url}
-        runs.append(subprocess.Popen(command, cwd=CHECKOUT, env=environment, stderr=subprocess.DEVNULL))
-        return runs[-1]
-
-    yield start
-    for run in runs:
-        run.kill()
-        run.wait()
 
 
 def begun(own: "Connection[Any]", *, silent: timedelta | None) -> int:
@@ -148,11 +104,3 @@ def test_what_a_killed_worker_was_at_is_done_by_the_next_one_and_forgotten(own: 
 
     until(own, "select 1 from service_request where number is not null")
     until(own, "select 1 where not exists (select 1 from procrastinate_jobs where task_name = 'number_request')")
-
-
-def until(connection: "Connection[Any]", query: str, *, seconds: float = 20) -> None:
-    """Waits until the query gives a row."""
-    deadline = time.monotonic() + seconds
-    while connection.execute(query).fetchone() is None:  # type: ignore[arg-type]
-        assert time.monotonic() < deadline, query
-        time.sleep(0.05)

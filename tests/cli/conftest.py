@@ -1,6 +1,9 @@
 """Commands run as a person runs them: on a database of their own, reached by DATABASE_URL."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -27,6 +30,30 @@ Run = Callable[..., Result]
 def folder(tmp_path: Path) -> SmallCity:
     """Smallville's folder, to be changed."""
     return SmallCity(tmp_path / "small")
+
+
+@pytest.fixture(scope="session")
+def smallville(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database to be copied: Smallville with its past requests."""
+    name, folder = f"smallville_{worker_id}", past_smallville(tmp_path_factory.mktemp("loaded") / "small")
+    cluster.create_database(name, template=TEMPLATE)
+    command = [Path(sys.executable).with_name("open311"), "city", "load", folder.path]
+    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
+    return name
+
+
+def past_smallville(path: Path) -> SmallCity:
+    """The folder of Smallville with an office and five past requests, of which one is closed and one has no place."""
+    folder = SmallCity(path)
+    folder.write("calendars.yml", "- {code: office, name: the office, hours: {mon-fri: ['08:00-16:00']}}\n")
+    folder.record(
+        "A-1,2026-01-15T09:30:00,,Pothole,42.35,-71.15,WORKS,",
+        "A-2,2026-02-15T09:30:00,,Pothole,42.35,-71.05,WORKS,East Yard",
+        "A-3,2026-03-15T09:30:00,2026-03-16,Pothole,42.35,-71.05,WORKS,East Yard",
+        "A-4,2026-04-15T09:30:00,,Fallen Tree,42.35,-71.15,PARKS,",
+        "A-5,2026-05-15T09:30:00,,Pothole,,,WORKS,",
+    )
+    return folder
 
 
 @pytest.fixture
@@ -84,6 +111,29 @@ def look(own_url: str) -> Callable[[str], list[Any]]:
             return connection.execute(query).fetchall()  # type: ignore[arg-type]
 
     return look
+
+
+@pytest.fixture
+def desks(look: Callable[[str], list[Any]]) -> Callable[[], dict[str, str]]:
+    """Number of each request: the code of the unit or department that answers for it."""
+    return lambda: {
+        row.number: row.code
+        for row in look(
+            "select r.number, d.code from service_request r join department d on d.id = coalesce(r.unit_id, r.department_id)"
+        )
+    }
+
+
+def good(result: Result) -> str:
+    """What a command printed that did what was asked."""
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def usage(result: Result) -> str:
+    """What a command said that was not typed as it should be."""
+    assert result.exit_code == 2, result.output
+    return result.stderr
 
 
 def told(result: Result) -> str:

@@ -1,6 +1,7 @@
 """What is learnt from small drawn histories, and that rules are judged as the database would apply them."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +12,8 @@ from hypothesis import strategies as st
 
 from geo.point import Point
 from routing.learn import District, Method, PastCase, Rule, Rulebook, commonest, learn, measure
-from tests.routing.test_properties import SERVICES, Says, Zone, covered, decisions, drawn, maps
+from tests.routing.test_properties import SERVICES, Drawing, Zone, covered, decisions, drawings, drawn
+from tests.town import MIDNIGHT
 
 START = datetime(2026, 1, 1, 9)
 WEST, EAST, NORTH, SOUTH = (
@@ -250,9 +252,9 @@ def test_what_no_rule_speaks_of_is_judged_as_the_default_departments():
 
 
 @drawn
-@given(drawing=maps())
-def test_rules_are_judged_as_the_database_applies_them(app: Flask, drawing: tuple[list[Zone], list[Says]]):
-    some, says = drawing
+@given(drawing=drawings())
+def test_rules_are_judged_as_the_database_applies_them(app: Flask, drawing: Drawing):
+    plain = without_conditions(drawing)
     book = Rulebook(
         Rule(
             code=each.code,
@@ -263,14 +265,24 @@ def test_rules_are_judged_as_the_database_applies_them(app: Flask, drawing: tupl
             department=each.code.upper(),
             priority=each.priority,
         )
-        for each in says
+        for each in plain.says
     )
 
-    for (service, place), (candidates, _) in decisions(some, says).items():
-        winner = book.winner(service, SERVICES[service], here(some, place))
+    for (service, place), (candidates, _, _) in decisions(plain).items():
+        winner = book.winner(service, SERVICES[service], here(plain.zones, place))
         assert (winner.code if winner else None) == candidates[0], (service, place)
 
 
+def without_conditions(drawing: Drawing) -> Drawing:
+    """The drawing as rules are learnt: they hold at any time, whatever the answers, on one map."""
+    zones = {zone: replace(zone, valid=(None, None)) for zone in drawing.zones}
+    says = [
+        replace(each, zone=zones[each.zone] if each.zone else None, answer=None, during=None, valid=(None, None))
+        for each in drawing.says
+    ]
+    return replace(drawing, zones=list(zones.values()), says=says)
+
+
 def here(some: Sequence[Zone], place: Point | None) -> list[District]:
-    """The zones that cover the place, as the learning knows them."""
-    return [District(zone.area.area, zone.layer, zone.code) for zone in some if covered(zone, place)]
+    """The districts that a case at this place lies in."""
+    return [District(zone.area.area, zone.layer, zone.code) for zone in some if covered(zone, place, MIDNIGHT)]

@@ -1,0 +1,90 @@
+"""A database of the first version, with a city in it, taken to the newest one and back."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import psycopg
+import pytest
+from alembic import command
+from psycopg.rows import namedtuple_row
+
+from db.cluster import Cluster
+from db.migrations import configuration, upgrade
+
+CITY = """
+insert into jurisdiction (slug, name, timezone, contact, key_service, changed_at)
+    values ('old.gov', 'Oldtown', 'America/New_York', 'Call', 'Ask', now());
+insert into layer (jurisdiction_id, code, name) select id, 'ward', 'Wards' from jurisdiction;
+insert into department (jurisdiction_id, code, name) select id, 'HALL', 'Town Hall' from jurisdiction;
+insert into service (jurisdiction_id, code, name, description, service_group, keywords, type)
+    select id, 'pothole', 'Pothole', 'A hole', 'Streets', '{}', 'realtime' from jurisdiction;
+insert into routing_rule (jurisdiction_id, code, service_id, layer_id, boundary_code, department_id, priority)
+    select j.id, 'holes', s.id, l.id, 'W', d.id, 50 from jurisdiction j, service s, layer l, department d;
+insert into service_request (jurisdiction_id, number, service_id, status, department_id, requested_at, updated_at, channel,
+        is_public)
+    select j.id, 'A-1', s.id, 'open', d.id, now(), now(), 'app', true from jurisdiction j, service s, department d;
+"""
+
+
+@pytest.fixture
+def first(cluster: Cluster, worker_id: str) -> Iterator[str]:
+    """The URL of a database at version 0001 that holds a city."""
+    name = f"first_{worker_id}"
+    cluster.create_database(name)
+    url = cluster.url(name)
+    command.upgrade(configuration(url), "0001")
+    with psycopg.connect(url) as connection:
+        connection.execute(CITY)
+    yield url
+    cluster.drop_database(name)
+
+
+def rows(url: str, query: str) -> list[Any]:
+    """The rows of a query."""
+    with psycopg.connect(url, row_factory=namedtuple_row) as connection:
+        return connection.execute(query).fetchall()  # type: ignore[arg-type]
+
+
+def test_what_the_first_version_held_is_kept_and_has_the_new_columns(first: str):
+    upgrade(first)
+
+    (rule,) = rows(first, "select * from routing_rule")
+    assert (rule.code, rule.boundary_code, rule.priority) == ("holes", "W", 50)
+    assert (rule.attribute_code, rule.calendar_id, rule.during, rule.valid_from, rule.valid_to) == (None,) * 5
+    (layer,) = rows(first, "select * from layer")
+    assert (layer.code, layer.code_property, layer.name_property) == ("ward", "code", "name")
+    (request,) = rows(first, "select * from service_request")
+    assert (request.number, request.is_overridden, request.unplaced_because) == ("A-1", False, None)
+    (service,) = rows(first, "select * from service")
+    assert (service.code, service.offered_layer_id, service.offered_boundary_codes) == ("pothole", None, None)
+
+
+def test_what_the_new_version_forbids_is_refused(first: str):
+    upgrade(first)
+
+    with pytest.raises(psycopg.errors.CheckViolation), psycopg.connect(first) as connection:
+        connection.execute("update routing_rule set attribute_code = 'DEPTH'")
+
+
+def test_it_can_be_taken_back_with_all_that_the_first_version_held(first: str):
+    before = {name: rows(first, f"select * from {name}") for name in ("routing_rule", "layer", "service", "service_request")}
+    upgrade(first)
+    with psycopg.connect(first) as connection:
+        connection.execute(
+            "insert into calendar (jurisdiction_id, code, name, timezone) select id, 'c', 'C', 'UTC' from jurisdiction"
+        )
+        connection.execute("update routing_rule set calendar_id = (select id from calendar), during = 'open'")
+
+    command.downgrade(configuration(first), "0001")
+
+    assert {name: rows(first, f"select * from {name}") for name in before} == before
+    assert rows(first, "select 1 from pg_tables where tablename in ('calendar', 'calendar_day', 'layer_version')") == []
+
+
+def test_it_can_be_taken_again_after_it_was_taken_back(first: str):
+    upgrade(first)
+    command.downgrade(configuration(first), "0001")
+
+    upgrade(first)
+
+    assert len(rows(first, "select calendar_id from routing_rule")) == 1
