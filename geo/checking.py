@@ -10,7 +10,7 @@ from sqlalchemy import Select, Text, cast, func, literal, null, select, union_al
 
 from geo.pieces import SLIVER_SQUARE_METRES, District, Outline, Piece, cut_out, laid_out, parts_of, put_together
 from geo.point import Point
-from geo.queries import each_part, filled, intersects, shared, united, without
+from geo.queries import each_part, filled, meets, shared, united, without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,7 +71,7 @@ def _cut() -> Select[Any]:
     overlaps = select(
         literal(_OVERLAP, Text).label("kind"), one.c.code.label("one"), other.c.code.label("other"),
         shared(one.c.area, other.c.area).label("area"),
-    ).where(one.c.position < other.c.position, intersects(one.c.area, other.c.area))  # fmt: skip
+    ).where(one.c.position < other.c.position, meets(one.c.area, other.c.area))  # fmt: skip
     whole = select(united(layer.c.area).label("area")).cte("whole").prefix_with("materialized", dialect="postgresql")
     grounds = select(each_part(whole.c.area).label("area")).subquery("grounds")
     enclosed = select(united(filled(grounds.c.area))).scalar_subquery()

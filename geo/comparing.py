@@ -10,7 +10,7 @@ from sqlalchemy import CTE, Select, Text, cast, literal, null, select, union_all
 
 from geo.geojson import feature, feature_collection
 from geo.pieces import NOTHING, SLIVER_SQUARE_METRES, District, Piece, cut_out, laid_out, parts_of, put_together
-from geo.queries import intersects, shared, united, without
+from geo.queries import meets, shared, united, without
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -156,7 +156,7 @@ def _cut() -> Select[Any]:
     nobody = cast(null(), Text)
     from_none = without(gained.c.area, _given_up(lost, gained))
     to_none = without(lost.c.area, _given_up(gained, lost))
-    hands = (lost.c.code != gained.c.code) & intersects(lost.c.area, gained.c.area)
+    hands = (lost.c.code != gained.c.code) & meets(lost.c.area, gained.c.area)
     everything = union_all(
         _named(_LOST, lost.c.code, nobody, lost.c.area),
         _named(_GAINED, nobody, gained.c.code, gained.c.area),
@@ -173,7 +173,7 @@ def _named(kind: str, one: Any, other: Any, area: Any) -> Select[Any]:
 
 def _given_up(many: CTE, one: CTE) -> Any:
     """All of the many areas that the one has to do with, as one area."""
-    return select(united(many.c.area)).where(intersects(many.c.area, one.c.area)).correlate(one).scalar_subquery()
+    return select(united(many.c.area)).where(meets(many.c.area, one.c.area)).correlate(one).scalar_subquery()
 
 
 _CHANGES = parts_of(_cut())

@@ -4,12 +4,13 @@ from datetime import datetime
 from typing import Any
 
 from shapely.geometry import MultiPolygon, Point
-from sqlalchemy import CheckConstraint, Double, Index, Text, UniqueConstraint, and_, or_, text
+from sqlalchemy import CheckConstraint, Double, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import JSONB, ExcludeConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 from sqlalchemy.sql import ColumnElement
 
 from db import Base, CityRow, city_key
+from db.periods import in_force
 from geo.columns import ShapelyGeometry
 
 
@@ -61,10 +62,7 @@ class Boundary(CityRow, Base):
     @classmethod
     def in_force(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
         """Whether this version is the one in force at a moment."""
-        return and_(
-            or_(cls.valid_from.is_(None), cls.valid_from <= at),
-            or_(cls.valid_to.is_(None), cls.valid_to > at),
-        )
+        return in_force(cls.valid_from, cls.valid_to, at)
 
 
 class LayerVersion(CityRow, Base):

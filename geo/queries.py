@@ -48,11 +48,6 @@ def on_every_longitude(location: Spatial) -> ColumnElement[Any]:
     return type_coerce(case((func.abs(y) == 90, func.ST_MakeLine(west, east)), else_=func.ST_Collect(west, east)), Geometry())
 
 
-def union(area: Spatial) -> ColumnElement[Any]:
-    """The areas of a group of rows as one.  An aggregate."""
-    return type_coerce(func.ST_Union(area), Geometry())
-
-
 def point_within(area: Spatial) -> ColumnElement[Any]:
     """A point inside the area, the same for the same area."""
     return type_coerce(func.ST_PointOnSurface(area), Geometry())
@@ -73,11 +68,6 @@ def latitude(location: Spatial) -> ColumnElement[Any]:
     return func.ST_Y(location)
 
 
-def intersects(one: Spatial, other: Spatial) -> ColumnElement[bool]:
-    """Whether two areas have anything in common, if only an edge."""
-    return func.ST_Intersects(one, other)
-
-
 def shared(one: Spatial, other: Spatial) -> ColumnElement[Any]:
     """The polygons that two areas share; the edges and corners at which they touch are left out."""
     return func.ST_CollectionExtract(func.ST_Intersection(one, other), _POLYGONS)
@@ -90,7 +80,7 @@ def without(area: Spatial, other: ColumnElement[Any]) -> ColumnElement[Any]:
 
 def united(areas: Spatial) -> ColumnElement[Any]:
     """Aggregate: all areas as one."""
-    return func.ST_Union(areas)
+    return type_coerce(func.ST_Union(areas), Geometry())
 
 
 def each_part(area: ColumnElement[Any]) -> ColumnElement[Any]:

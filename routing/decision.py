@@ -25,6 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
+from db.periods import goes_on, has_begun, in_force
 from geo.districts import covering, materialized
 from geo.models import Boundary, Layer
 from geo.point import Point
@@ -297,18 +298,15 @@ def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int], *co
     found = covering(
         places,
         Boundary.jurisdiction_id == jurisdiction_id,
-        or_(Boundary.valid_from.is_(None), Boundary.valid_from <= places.c.last_at),
-        or_(Boundary.valid_to.is_(None), Boundary.valid_to > places.c.first_at),
+        has_begun(Boundary.valid_from, places.c.last_at),
+        goes_on(Boundary.valid_to, places.c.first_at),
         *conditions,
     )
-    in_force = and_(
-        or_(found.c.valid_from.is_(None), found.c.valid_from <= cases.c.at),
-        or_(found.c.valid_to.is_(None), found.c.valid_to > cases.c.at),
-    )
+    is_in_force = in_force(found.c.valid_from, found.c.valid_to, cases.c.at)
     return materialized(
         select(cases.c.key, found.c.boundary_id, found.c.layer_id, found.c.code, found.c.area_square_metres)
         .select_from(cases)
-        .join(found, and_(found.c.location == cases.c.location, in_force)),
+        .join(found, and_(found.c.location == cases.c.location, is_in_force)),
         "here",
     )
 
@@ -370,8 +368,7 @@ def _by_rule(cases: FromClause, here: Any, jurisdiction_id: ColumnElement[int]) 
         .where(
             ~cases.c.is_unplaced,
             or_(rule.c.layer_id.is_(None), here.c.boundary_id.is_not(None)),
-            or_(rule.c.valid_from.is_(None), rule.c.valid_from <= cases.c.at),
-            or_(rule.c.valid_to.is_(None), rule.c.valid_to > cases.c.at),
+            in_force(rule.c.valid_from, rule.c.valid_to, cases.c.at),
             # An answer of several values holds each of them.
             or_(~has_attribute, cases.c.attributes[rule.c.attribute].contains(func.to_jsonb(rule.c.value))),
             or_(

@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from db.driver import Statement
 from geo.models import Boundary
 from geo.point import Point
-from geo.queries import each_part, latitude, longitude, point_within, shared, square_metres, union, without
+from geo.queries import each_part, latitude, longitude, point_within, shared, square_metres, united, without
 from routing.ruleset import AT, IDS, Rule, ServiceFacts, is_of_city
 
 # Parts of a gap that are smaller come of two maps that draw the same line a little apart.
@@ -150,7 +150,7 @@ def _parts_of_gaps() -> Select[Any]:
         .render_derived()
     )
     city = (
-        select(union(Boundary.area).label("area"), square_metres(union(Boundary.area)).label("square_metres"))
+        select(united(Boundary.area).label("area"), square_metres(united(Boundary.area)).label("square_metres"))
         .where(
             is_of_city(Boundary),
             Boundary.layer_id == bindparam("outline_layer_id", type_=BigInteger),
@@ -161,7 +161,7 @@ def _parts_of_gaps() -> Select[Any]:
     )
     is_boundary = and_(is_of_city(Boundary), Boundary.id == named.c.boundary_id)
     covered = (
-        select(named.c.number, union(Boundary.area).label("area"))
+        select(named.c.number, united(Boundary.area).label("area"))
         .join(Boundary, is_boundary)
         .where(named.c.is_always)
         .group_by(named.c.number)

@@ -2,9 +2,8 @@
 
 from datetime import datetime
 
-from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, and_, or_, text
+from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
-from sqlalchemy.sql import ColumnElement
 
 from db import Base, CityRow, city_key
 from routing.calendars import Calendar
@@ -61,11 +60,3 @@ class RoutingRule(CityRow, Base):
     valid_to: Mapped[datetime | None]
     priority: Mapped[int] = mapped_column(server_default=text("100"))
     note: Mapped[str | None] = mapped_column(Text)
-
-    @classmethod
-    def in_force(cls, at: ColumnElement[datetime]) -> ColumnElement[bool]:
-        """Whether the rule is in force at a moment."""
-        return and_(
-            or_(cls.valid_from.is_(None), cls.valid_from <= at),
-            or_(cls.valid_to.is_(None), cls.valid_to > at),
-        )

@@ -12,6 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
+from db.periods import goes_on
 from geo.models import Boundary, Layer
 from geo.queries import meets, reaches_seam
 from routing.models import Department, RoutingRule
@@ -201,7 +202,7 @@ _RULES = Statement(
 # Versions that are not over, of the boundaries that rules name.
 _IS_NAMED = and_(
     is_of_city(Boundary),
-    or_(Boundary.valid_to.is_(None), Boundary.valid_to > AT),
+    goes_on(Boundary.valid_to, AT),
     select(RoutingRule.id)
     .where(
         is_of_city(RoutingRule),

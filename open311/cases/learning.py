@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Column, Double, MetaData, Table, bindparam, func, or_, select
+from sqlalchemy import BigInteger, Column, Double, MetaData, Table, bindparam, func, select
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
+from db.periods import goes_on
 from geo.districts import covering
 from geo.models import Boundary, Layer
 from geo.point import Point
@@ -208,7 +209,7 @@ _COVERING = covering(
         _CURRENT.jurisdiction_id == _CITY,
         _CURRENT.layer_id == Boundary.layer_id,
         _CURRENT.code == Boundary.code,
-        or_(_CURRENT.valid_to.is_(None), _CURRENT.valid_to > func.now()),
+        goes_on(_CURRENT.valid_to, func.now()),
     )
     .exists(),
 )

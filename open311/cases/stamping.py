@@ -7,11 +7,12 @@ from time import monotonic, sleep
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Boolean, Date, and_, bindparam, cast, delete, func, or_, select, update
+from sqlalchemy import BigInteger, Boolean, Date, and_, bindparam, cast, delete, func, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from db.driver import Statement, driver
+from db.driver import Statement, driver, planned_for_many
+from db.periods import goes_on
 from geo.districts import covering
 from geo.models import Boundary, Layer, LayerVersion
 from open311.cases.jobs import PATIENTLY, queue
@@ -185,7 +186,8 @@ def _stamp(
     # A map is stamped as it was when it began: by the time of a late job the next one may be in force.
     at = now if version.withdrawn_at is not None else version.valid_from or version.published_at
     _UNSTAMP.run(connection, **key)
-    _STAMP.run(connection, **key, at=at)
+    with planned_for_many(connection):
+        _STAMP.run(connection, **key, at=at)
 
 
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
@@ -266,7 +268,7 @@ _STAMP = Statement(
             and_(
                 _COVERING.c.location == ServiceRequest.location,
                 # Not with a map that was over when the request came in.
-                or_(_COVERING.c.valid_to.is_(None), _COVERING.c.valid_to > ServiceRequest.requested_at),
+                goes_on(_COVERING.c.valid_to, cast(ServiceRequest.requested_at, _MOMENT)),
             ),
         )
         .where(ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.id == func.any(_IDS)),

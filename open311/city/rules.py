@@ -10,9 +10,10 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
-from sqlalchemy import delete, func, or_, select
+from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session, aliased
 
+from db.periods import goes_on
 from geo.models import Boundary, Layer
 from open311.city.lines import BadFile, read_text
 from open311.models import Jurisdiction, Service, ServiceAttribute
@@ -143,7 +144,7 @@ def known_here(session: Session, city_id: int) -> Known:
         .join(Boundary, (Boundary.jurisdiction_id == city_id) & (Boundary.layer_id == Layer.id))
         .where(
             Layer.jurisdiction_id == city_id,
-            or_(Boundary.valid_to.is_(None), Boundary.valid_to > func.now()),
+            goes_on(Boundary.valid_to, func.now()),
             # Of a map that was taken back.
             Boundary.valid_to.is_distinct_from(Boundary.valid_from) | Boundary.valid_to.is_(None),
         )

@@ -22,7 +22,7 @@ from geo.models import Boundary, Layer, LayerVersion
 from geo.versions import NothingToWithdraw, VersionInTheWay, publish, withdraw
 from open311.cases.replaying import AFTER, BEFORE, MovedRequest, Replay
 from open311.cases.stamping import stamp_later
-from open311.cli.edge import Day, Refused, jurisdiction_option, show_table, transaction, with_app
+from open311.cli.edge import Day, Refused, jurisdiction_option, proposal, show_table, transaction, with_app
 from open311.cli.rule import show_difference
 from open311.jurisdictions import City, cities
 from open311.models import ServiceRequest
@@ -100,8 +100,7 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     """
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     begins = max(valid_from.start(city.zone), now)
-    session = db.session()
-    try:
+    with proposal() as session:
         asked = _read(session, city, now=now, **options)
         connection = driver_connection(session)
         past = Replay(connection, jurisdiction_id=city.id)
@@ -113,8 +112,6 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
         connection.execute("analyze boundary")
         past.route(AFTER, at=begins)
         difference, moved = past.difference(), past.moved_requests()
-    finally:
-        session.rollback()
     _say_findings(asked)
     for text in orphans:
         click.echo(text)

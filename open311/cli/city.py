@@ -12,7 +12,7 @@ from open311.cases.recorded import ExportMapping
 from open311.city.folder import CityFolder, read_folder
 from open311.city.lines import BadFile
 from open311.city.load import Loaded, load_folder, note_moved_dates
-from open311.cli.edge import progress, with_app
+from open311.cli.edge import progress, transaction, with_app
 from open311.jurisdictions import cities, read_cities
 from schemas.moment import whole_second
 
@@ -56,13 +56,8 @@ def load_cities(
     """Load several folders in one transaction: all of them or, when anything is wrong with one (BadFile), none."""
     folders = [read_folder(directory) for directory in directories]
     now = whole_second(datetime.now(UTC))
-    session = db.session
-    try:
+    with transaction():
         outcomes = [_put(each, now=now, dates_to_now=dates_to_now, without_requests=without_requests) for each in folders]
-        session.commit()
-    except BaseException:
-        session.rollback()
-        raise
     cities().forget()
     return outcomes
 

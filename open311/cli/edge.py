@@ -115,6 +115,16 @@ def transaction() -> Iterator[Session]:
 
 
 @contextmanager
+def proposal() -> Iterator[Session]:
+    """The session in a transaction that is always rolled back: what is put there is looked at, and nobody else sees it."""
+    session = db.session()
+    try:
+        yield session
+    finally:
+        session.rollback()
+
+
+@contextmanager
 def readable_errors() -> Iterator[None]:
     """Known errors as messages."""
     try:

@@ -17,7 +17,18 @@ from open311.cases.rerouting import open_ids, reroute
 from open311.cases.scoring import Agreement, score
 from open311.city.proposal import put_boundaries_folder, put_rules_file
 from open311.city.rules import as_csv, read_back, service_facts
-from open311.cli.edge import Answer, Day, Refused, jurisdiction_option, progress, show_table, start_of, transaction, with_app
+from open311.cli.edge import (
+    Answer,
+    Day,
+    Refused,
+    jurisdiction_option,
+    progress,
+    proposal,
+    show_table,
+    start_of,
+    transaction,
+    with_app,
+)
 from open311.cli.request import mapping_option
 from open311.cli.rule_learn import learn_
 from open311.config import settings
@@ -114,8 +125,7 @@ def check(file: Path | None, jurisdiction_id: str) -> None:
     answers, and rules between which nothing but their codes decides.  Nothing is kept.
     """
     city, now = cities().named(jurisdiction_id), datetime.now(UTC).astimezone(cities().named(jurisdiction_id).zone)
-    session = db.session()
-    try:
+    with proposal() as session:
         if file is not None:
             put_rules_file(session, city, file)
         found = check_rules(
@@ -125,8 +135,6 @@ def check(file: Path | None, jurisdiction_id: str) -> None:
             at=now,
             services=service_facts(session, city.id),
         )
-    finally:
-        session.rollback()
     for message in found.messages:
         click.echo(message)
     if found:
@@ -197,8 +205,7 @@ def replay(
 ) -> None:
     """Route past requests again by proposed rules and maps, and show what would go elsewhere.  Nothing is kept."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
-    session = db.session()
-    try:
+    with proposal() as session:
         connection = driver_connection(session)
         past = Replay(connection, jurisdiction_id=city.id)
         past.take(since=start_of(since, city), until=start_of(until, city))
@@ -213,8 +220,6 @@ def replay(
         connection.execute("analyze boundary, routing_rule")
         past.route(AFTER, at=now)
         found = past.difference()
-    finally:
-        session.rollback()
     click.echo(json.dumps(asdict(found))) if as_json else show_difference(found)
 
 
@@ -234,8 +239,7 @@ def score_(file: Path, mapping: Path, jurisdiction_id: str, rules: Path | None, 
     city = cities().named(jurisdiction_id)
     read = ExportMapping(mapping)
     found = Agreement()
-    session = db.session()
-    try:
+    with proposal() as session:
         if rules is not None:
             put_rules_file(session, city, rules)
         connection = driver_connection(session)
@@ -252,8 +256,6 @@ def score_(file: Path, mapping: Path, jurisdiction_id: str, rules: Path | None, 
                 now=datetime.now(UTC),
             ):
                 bar.update(task, completed=found.cases)
-    finally:
-        session.rollback()
     click.echo(json.dumps(found.as_shares()))
 
 

@@ -426,8 +426,12 @@ def test_a_request_in_the_middle_of_coming_in_is_waited_for_and_a_killed_worker_
         worker.wait()
         own.execute("update procrastinate_workers set last_heartbeat = now() - interval '13 seconds'")
         own.execute("delete from procrastinate_periodic_defers")
+        written = own.execute(f"select xmin::text as by from layer_version where id = {version.id}").fetchone()
+        assert written is not None
         start_worker()
         until(own, "select 1 from procrastinate_jobs where task_name = 'stamp_districts' and status = 'doing' and attempts = 1")
+        # Its batch is behind it: from now on it waits.
+        until(own, f"select 1 from layer_version where id = {version.id} and xmin::text <> '{written.by}'")
         assert own.execute(f"select 1 from layer_version where id = {version.id} and stamping = 'running'").fetchone()
 
         late = coming_in.report(IN_WEST, at=now, decision=decision)
