@@ -20,6 +20,11 @@ def covers(area: Spatial, location: Spatial) -> ColumnElement[bool]:
     return func.ST_Covers(area, location)
 
 
+def box(area: Spatial) -> ColumnElement[Any]:
+    """The smallest box, along the meridians, that holds an area."""
+    return type_coerce(func.ST_Envelope(area), Geometry())
+
+
 def box_meets(area: Spatial, other: Spatial) -> ColumnElement[bool]:
     """Whether the bounding boxes of the two share a point.  Uses the GiST index of area."""
     return area.op("&&", is_comparison=True)(other)

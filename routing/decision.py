@@ -26,7 +26,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import ARRAY, distinct_on
 
 from db.periods import goes_on, has_begun, in_force
-from geo.districts import covering, materialized
+from geo.districts import boxes, covering, materialized
 from geo.models import Boundary, Layer
 from geo.point import Point
 from routing.calendars import Calendar, is_open
@@ -240,7 +240,9 @@ def winners(cases: FromClause, jurisdiction_id: ColumnElement[int]) -> Select[An
     For many cases at once, of which nobody asks the reasons; the cases and the order are those of `candidates`.
     """
     spoken_of = select(RoutingRule.layer_id).where(RoutingRule.jurisdiction_id == jurisdiction_id).distinct()
-    here = _boundaries_here(cases, jurisdiction_id, Boundary.layer_id.in_(spoken_of))
+    here = _boundaries_here(
+        cases, jurisdiction_id, boxes(Boundary.jurisdiction_id == jurisdiction_id, Boundary.layer_id.in_(spoken_of))
+    )
     ranked = union_all(_by_rule(cases, here, jurisdiction_id), _by_default(cases)).subquery("candidate")
     first = (
         select(ranked.c.key, ranked.c.rule, ranked.c.boundary_id, ranked.c.department_id)
@@ -287,7 +289,7 @@ def _order(ranked: FromClause) -> list[ColumnElement[Any]]:
     ]
 
 
-def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int], *conditions: ColumnElement[bool]) -> Any:
+def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int], boundaries: Any = Boundary.__table__) -> Any:
     """Key of each case, and a boundary that covers it; a place is looked up once however many cases lie there."""
     places = materialized(
         select(cases.c.location, func.min(cases.c.at).label("first_at"), func.max(cases.c.at).label("last_at"))
@@ -297,10 +299,10 @@ def _boundaries_here(cases: FromClause, jurisdiction_id: ColumnElement[int], *co
     )
     found = covering(
         places,
-        Boundary.jurisdiction_id == jurisdiction_id,
-        has_begun(Boundary.valid_from, places.c.last_at),
-        goes_on(Boundary.valid_to, places.c.first_at),
-        *conditions,
+        boundaries.c.jurisdiction_id == jurisdiction_id,
+        has_begun(boundaries.c.valid_from, places.c.last_at),
+        goes_on(boundaries.c.valid_to, places.c.first_at),
+        boundaries=boundaries,
     )
     is_in_force = in_force(found.c.valid_from, found.c.valid_to, cases.c.at)
     return materialized(

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 
 from db.driver import Statement
 from db.periods import goes_on
-from geo.districts import covering
+from geo.districts import boxes, covering
 from geo.models import Boundary, Layer
 from geo.point import Point
 from geo.queries import make_point
@@ -202,16 +202,18 @@ _PLACES = select(_PAST.c.key, make_point(long=_PAST.c.long, lat=_PAST.c.lat).lab
 _CURRENT = aliased(Boundary)
 _COVERING = covering(
     _PLACES,
-    Boundary.jurisdiction_id == _CITY,
-    Boundary.layer_id != bindparam("outline_layer_id", type_=BigInteger),
-    select(_CURRENT.id)
-    .where(
-        _CURRENT.jurisdiction_id == _CITY,
-        _CURRENT.layer_id == Boundary.layer_id,
-        _CURRENT.code == Boundary.code,
-        goes_on(_CURRENT.valid_to, func.now()),
-    )
-    .exists(),
+    boundaries=boxes(
+        Boundary.jurisdiction_id == _CITY,
+        Boundary.layer_id != bindparam("outline_layer_id", type_=BigInteger),
+        select(_CURRENT.id)
+        .where(
+            _CURRENT.jurisdiction_id == _CITY,
+            _CURRENT.layer_id == Boundary.layer_id,
+            _CURRENT.code == Boundary.code,
+            goes_on(_CURRENT.valid_to, func.now()),
+        )
+        .exists(),
+    ),
 )
 _HERE = Statement(
     select(

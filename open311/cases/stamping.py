@@ -13,7 +13,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement, driver, planned_for_many
 from db.periods import goes_on
-from geo.districts import covering
+from geo.districts import boxes, covering
 from geo.models import Boundary, Layer, LayerVersion
 from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.rerouting import reroute
@@ -254,9 +254,11 @@ _PLACES = (
 )
 _COVERING = covering(
     _PLACES,
-    Boundary.jurisdiction_id == _JURISDICTION,
-    Boundary.layer_id == _LAYER,
-    Boundary.in_force(bindparam("at", type_=_MOMENT)),
+    boundaries=boxes(
+        Boundary.jurisdiction_id == _JURISDICTION,
+        Boundary.layer_id == _LAYER,
+        Boundary.in_force(bindparam("at", type_=_MOMENT)),
+    ),
 )
 _STAMP = Statement(
     upsert(RequestDistrict)
