@@ -534,7 +534,7 @@ def test_rules_with_hours_tie_when_both_hours_can_be(town: Town, during: str, ot
 @pytest.mark.parametrize(
     ("slug", "unanswered"),
     [
-        pytest.param("boston.gov", ["construction-debris"], id="boston"),
+        pytest.param("boston.gov", [], id="boston"),
         pytest.param("seattle.gov", ["information"], id="seattle"),
     ],
 )
