@@ -7,8 +7,8 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, insert, literal, select
-from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, insert, literal, select
+from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement
@@ -16,7 +16,8 @@ from geo.point import Point
 from geo.queries import make_point
 from open311.cases.jobs import queue
 from open311.cases.numbers import new_number, new_token
-from open311.models import Media, Reporter, RequestDistrict, RequestEvent, Service, ServiceRequest
+from open311.cases.stamps import STAMP
+from open311.models import Media, Reporter, RequestEvent, Service, ServiceRequest
 from routing.decision import Decision, candidates, decide
 from schemas.definition import Answers
 from schemas.submission import PERSONAL_FIELDS
@@ -257,18 +258,6 @@ _EVENTS = Statement(
             {**_parameters("jurisdiction_id", "request_id", "at"), "kind": literal(kind), "facts": bindparam(kind)}
             for kind in ("received", "routed")
         ]
-    )
-)
-
-STAMP = Statement(
-    insert(RequestDistrict).from_select(
-        ["jurisdiction_id", "request_id", "boundary_id", "requested_at"],
-        select(
-            bindparam("jurisdiction_id", type_=BigInteger),
-            bindparam("request_id", type_=BigInteger),
-            func.unnest(bindparam("boundary_ids", type_=ARRAY(BigInteger))),
-            bindparam("requested_at", type_=TIMESTAMP(timezone=True)),
-        ),
     )
 )
 

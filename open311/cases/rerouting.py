@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, delete, func, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, insert, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import aliased
 
@@ -17,13 +17,13 @@ from geo.placing import Placed, Unplaced, place
 from geo.point import Point
 from geo.queries import latitude, longitude, make_point
 from open311.cases import intake
-from open311.cases.intake import STAMP
 from open311.cases.numbers import spellings
 from open311.cases.posting import out_of_reach
 from open311.cases.search import UnknownRequest
+from open311.cases.stamps import stamp_anew
 from open311.cases.stored import JURISDICTION, stored_cases
 from open311.jurisdictions import City
-from open311.models import RequestDistrict, RequestEvent, Service, ServiceRequest
+from open311.models import RequestEvent, Service, ServiceRequest
 from open311.services import AskedService, find_service
 from routing.decision import Decision, candidates, decide
 from routing.models import Department
@@ -173,9 +173,8 @@ def change(
         jurisdiction_id=city.id,
         now=now,
     )
-    if {"long", "lat"} & set(changed):
-        _UNSTAMP.run(connection, **key)
-        STAMP.run(connection, **key, boundary_ids=list(decision.boundary_ids), requested_at=row.requested_at)
+    if point is not None and {"long", "lat"} & set(changed):
+        stamp_anew(connection, **key, long=point.long, lat=point.lat, requested_at=row.requested_at, now=now)
     if row.is_overridden or row.status == "closed":
         return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
     cause = f"{', '.join(dict.fromkeys(_IN_WORDS[name] for name in changed))} changed"
@@ -410,12 +409,6 @@ _CHANGE = Statement(
         attributes=bindparam("attributes", type_=JSONB),
         unplaced_because=bindparam("unplaced_because", type_=Text),
         updated_at=_TOUCHED,
-    )
-)
-_UNSTAMP = Statement(
-    delete(RequestDistrict).where(
-        RequestDistrict.jurisdiction_id == JURISDICTION,
-        RequestDistrict.request_id == bindparam("request_id", type_=BigInteger),
     )
 )
 _EVENT = Statement(

@@ -191,6 +191,7 @@ def explain(
 @click.option("--boundaries", type=_FOLDER, help="a folder of proposed maps, LAYER.geojson each; else those in force")
 @since_option
 @until_option
+@click.option("--at", type=Day(), help="by the rules and maps in force then, present and proposed; else now")
 @click.option("--recorded", is_flag=True, help="compare with who answers for each request today, not with what is in force")
 @click.option("--json", "as_json", is_flag=True, help="as one JSON document")
 @with_app
@@ -200,11 +201,13 @@ def replay(
     boundaries: Path | None,
     since: Day | None,
     until: Day | None,
+    at: Day | None,
     recorded: bool,
     as_json: bool,
 ) -> None:
     """Route past requests again by proposed rules and maps, and show what would go elsewhere.  Nothing is kept."""
-    city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
+    city = cities().named(jurisdiction_id)
+    moment = start_of(at, city) or whole_second(datetime.now(UTC))
     with proposal() as session:
         connection = driver_connection(session)
         past = Replay(connection, jurisdiction_id=city.id)
@@ -212,13 +215,13 @@ def replay(
         if recorded:
             past.recorded()
         else:
-            past.route(BEFORE, at=now)
+            past.route(BEFORE, at=moment)
         if boundaries is not None:
-            put_boundaries_folder(session, city, boundaries, now=now)
+            put_boundaries_folder(session, city, boundaries, now=moment)
         if rules is not None:
             put_rules_file(session, city, rules)
         connection.execute("analyze boundary, routing_rule")
-        past.route(AFTER, at=now)
+        past.route(AFTER, at=moment)
         found = past.difference()
     click.echo(json.dumps(asdict(found))) if as_json else show_difference(found)
 

@@ -32,7 +32,7 @@ from open311.services import UnknownService
 from schemas.problems import Problems
 from tests.cases.conftest import waiting_for_a_lock
 from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED, Smallville
-from tests.small_city import SmallCity
+from tests.small_city import EAST, WEST, SmallCity
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 LOADED = datetime.now(UTC).replace(microsecond=0) - DAY
@@ -118,6 +118,19 @@ def test_the_stamps_follow_the_location_in_every_layer(town: Smallville):
     changed(town, number, point=IN_EAST)
 
     assert (town.stamps(number), town.stamps(number, "city")) == ([("E", None)], [("S", None)])
+
+
+def test_the_stamps_at_the_new_place_are_those_of_every_map_since_it_came_in(town: Smallville):
+    town.publish({"W": WEST}, valid_from=REPORTED - 2 * SECOND)
+    town.publish({"W": WEST, "E": EAST}, valid_from=REPORTED - SECOND)
+    number = town.report(IN_WEST, at=REPORTED)
+    town.publish(SWAPPED, valid_from=NOW - 2 * SECOND)
+    town.publish({"X": WEST, "E": EAST}, valid_from=NOW - SECOND)
+    town.take_back(now=NOW - SECOND)
+
+    changed(town, number, point=IN_EAST)
+
+    assert town.stamps(number) == [("E", REPORTED - SECOND), ("W", NOW - 2 * SECOND)]
 
 
 def test_stamps_stay_when_the_location_does(town: Smallville):

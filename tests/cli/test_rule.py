@@ -15,6 +15,7 @@ Look = Callable[[str], list[Any]]
 
 # All potholes to the Parks.
 PROPOSED = "code,service_code,group,department\nholes,pothole,,PARKS\ntree,,Parks,PARKS\n"
+PROPOSED_LATER = "code,service_code,department,valid_from\nholes,pothole,PARKS,2040-01-01\n"
 CITY_WORDS = ("--jurisdiction", "small.gov")
 
 
@@ -355,6 +356,17 @@ def test_replay_of_proposed_maps(run: Run, loaded: SmallCity):
 
     # The three potholes that have a place.
     assert moved(run, "--boundaries", loaded.path / "boundaries") == (5, 3)
+
+
+def test_replay_can_decide_by_what_begins_later(run: Run, loaded: SmallCity):
+    later = loaded.write("later.csv", PROPOSED_LATER)
+
+    def goes_to(*words: str) -> set[str]:
+        found = json.loads(good(run("rule", "replay", *CITY_WORDS, "--rules", later, "--json", *words)))
+        return {each["after"] for each in found["moves"] if each["service"] == "pothole"}
+
+    assert goes_to() == {"Town Hall"}
+    assert goes_to("--at", "2040-01-02") == {"Parks"}
 
 
 def test_replay_can_compare_with_who_answers_today(run: Run, proposed: Path):
