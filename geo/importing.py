@@ -1,14 +1,15 @@
 """Files to boundaries: read, brought to degrees, checked, repaired where they can be."""
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
-from shapely import GeometryCollection, MultiPolygon, Polygon, get_parts, is_valid_reason, make_valid
+from shapely import GeometryCollection, MultiPolygon, Polygon, get_parts, is_valid_reason, make_valid, set_precision
 from shapely.geometry.base import BaseGeometry
 
 from geo.drawn import BadBoundaries, DrawnMap, Feature, require_file
@@ -16,13 +17,15 @@ from geo.geojson import read_map
 from geo.gisfiles import read_geopackage, read_shapefile, read_zip
 from geo.projecting import WGS84_NAMES, in_degrees, settled_crs, short
 
-__all__ = ["BadBoundaries", "NewBoundary", "read_boundaries", "read_geojson"]
+__all__ = ["BadBoundaries", "NewBoundary", "drawing_digest", "names_digest", "read_boundaries", "read_geojson"]
 
 # What no database text or XML can hold.
 _NOT_PRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
 _GIS_FILES = {".shp": read_shapefile, ".zip": read_zip, ".gpkg": read_geopackage}
 _GEOJSON = (".geojson", ".json")
+# A tenth of a millimetre: what another version of the library makes of a file is no other drawing.
+_DIGEST_DEGREES = 1e-9
 DEFAULT_CODE, DEFAULT_NAME = "code", "name"
 
 
@@ -34,6 +37,25 @@ class NewBoundary:
     name: str
     area: MultiPolygon
     repaired: str | None
+
+
+def drawing_digest(drawn: Iterable[NewBoundary]) -> str:
+    """The same for the same districts drawn alike, whatever their order and names."""
+    return _digest(
+        (boundary.code, set_precision(boundary.area, _DIGEST_DEGREES, mode="pointwise").normalize().wkb) for boundary in drawn
+    )
+
+
+def names_digest(drawn: Iterable[NewBoundary]) -> str:
+    """The same for the same names of the same codes."""
+    return _digest((boundary.code, boundary.name.encode()) for boundary in drawn)
+
+
+def _digest(districts: Iterable[tuple[str, bytes]]) -> str:
+    whole = sha256()
+    for code, part in sorted(districts):
+        whole.update(sha256(code.encode()).digest() + sha256(part).digest())
+    return whole.hexdigest()
 
 
 def read_boundaries(

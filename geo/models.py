@@ -18,6 +18,8 @@ class Layer(CityRow, Base):
     """One way of dividing a city: council districts, police precincts, the city's outline.
 
     code_property and name_property: which properties of its files' features are code and name.
+    folder_drawing and folder_names: digests of the map in the city's folder when that was last loaded; null for a layer
+    that no folder brought, "" where the folder's map is not known.
     """
 
     __tablename__ = "layer"
@@ -27,6 +29,8 @@ class Layer(CityRow, Base):
     name: Mapped[str] = mapped_column(Text)
     code_property: Mapped[str] = mapped_column(Text, server_default=text("'code'"))
     name_property: Mapped[str] = mapped_column(Text, server_default=text("'name'"))
+    folder_drawing: Mapped[str | None] = mapped_column(Text)
+    folder_names: Mapped[str | None] = mapped_column(Text)
 
 
 class Boundary(CityRow, Base):

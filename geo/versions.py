@@ -113,6 +113,20 @@ def publish(
     return version
 
 
+def rename(session: Session, names: Mapping[str, str], *, jurisdiction_id: int, layer_id: int, now: datetime) -> None:
+    """Give the layer's districts these names by code, at once; those that have ended keep theirs.  Flushes."""
+    rows = session.scalars(
+        select(Boundary).where(
+            Boundary.jurisdiction_id == jurisdiction_id,
+            Boundary.layer_id == layer_id,
+            or_(Boundary.valid_to.is_(None), Boundary.valid_to > now),
+        )
+    )
+    for row in rows:
+        row.name = names.get(row.code, row.name)
+    session.flush()
+
+
 def withdraw(session: Session, *, jurisdiction_id: int, layer_id: int, now: datetime, reroutes: bool = False) -> LayerVersion:
     """The layer's newest version, taken back: the map before it holds again, as if there had been no other.
 

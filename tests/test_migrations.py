@@ -25,6 +25,14 @@ insert into service_request (jurisdiction_id, number, service_id, status, depart
     select j.id, 'A-1', s.id, 'open', d.id, now(), now(), 'app', true from jurisdiction j, service s, department d;
 """
 
+# A layer that a folder brought and one that was imported, each with its map.
+PUBLISHED = """
+insert into layer (jurisdiction_id, code, name) select id, code, code from jurisdiction, (values ('beat'), ('zone')) v (code);
+insert into layer_version (jurisdiction_id, layer_id, published_at, source, boundaries)
+    select jurisdiction_id, id, now(), case code when 'beat' then 'old/boundaries/beat.geojson' else 'zone.geojson' end, 1
+    from layer where code in ('beat', 'zone');
+"""
+
 
 @pytest.fixture
 def first(cluster: Cluster, worker_id: str) -> Iterator[str]:
@@ -53,6 +61,8 @@ def test_what_the_first_version_held_is_kept_and_has_the_new_columns(first: str)
     assert (rule.attribute_code, rule.calendar_id, rule.during, rule.valid_from, rule.valid_to) == (None,) * 5
     (layer,) = rows(first, "select * from layer")
     assert (layer.code, layer.code_property, layer.name_property) == ("ward", "code", "name")
+    # A folder brought it; which map that held, nobody wrote down.
+    assert (layer.folder_drawing, layer.folder_names) == ("", "")
     (request,) = rows(first, "select * from service_request")
     assert (request.number, request.is_overridden, request.unplaced_because) == ("A-1", False, None)
     (service,) = rows(first, "select * from service")
@@ -79,6 +89,16 @@ def test_it_can_be_taken_back_with_all_that_the_first_version_held(first: str):
 
     assert {name: rows(first, f"select * from {name}") for name in before} == before
     assert rows(first, "select 1 from pg_tables where tablename in ('calendar', 'calendar_day', 'layer_version')") == []
+
+
+def test_a_layer_that_boundary_import_made_is_none_of_a_folders(first: str):
+    command.upgrade(configuration(first), "0003")
+    with psycopg.connect(first) as connection:
+        connection.execute(PUBLISHED)
+
+    upgrade(first)
+
+    assert rows(first, "select code, folder_drawing from layer order by code") == [("beat", ""), ("ward", ""), ("zone", None)]
 
 
 def test_it_can_be_taken_again_after_it_was_taken_back(first: str):

@@ -10,9 +10,9 @@ from sqlalchemy import delete, func, select, text, update
 from sqlalchemy.orm import Session
 
 from db import driver_connection
-from geo.importing import NewBoundary
+from geo.importing import NewBoundary, drawing_digest, names_digest
 from geo.models import Boundary, Layer
-from geo.versions import VersionInTheWay, newest_version, publish
+from geo.versions import VersionInTheWay, newest_version, publish, rename
 from open311.cases.stamping import stamp_later
 from open311.city.addresses import put_addresses
 from open311.city.calendars import drop_calendars, put_calendars
@@ -190,10 +190,13 @@ def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) ->
 
 
 def _layers(session: Session, city: Jurisdiction, folder: CityFolder, *, now: datetime) -> dict[str, int]:
-    """Code to id; a boundary that is drawn anew ends now and begins anew, one that is not stays as it is."""
+    """Code to id; a boundary that the folder draws anew ends now and begins anew, one that it does not stays as it is.
+
+    So does what somebody published since, and a layer that no folder brought.
+    """
     found = {row.code: row for row in session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id))}
     for code, layer in found.items():
-        if code not in folder.boundaries:
+        if code not in folder.boundaries and layer.folder_drawing is not None:
             _publish(session, city, layer, [], folder, now=now)
     for code, about in folder.jurisdiction["layers"].items():
         row = found.get(code)
@@ -214,6 +217,13 @@ def _publish(
         select(Boundary.id).where(Boundary.jurisdiction_id == city.id, Boundary.layer_id == layer.id).limit(1)
     )
     newest = newest_version(session, jurisdiction_id=city.id, layer_id=layer.id)
+    drawing, names = drawing_digest(drawn), names_digest(drawn)
+    if drawing == layer.folder_drawing:
+        if names != layer.folder_names:
+            rename(session, {each.code: each.name for each in drawn}, jurisdiction_id=city.id, layer_id=layer.id, now=now)
+            layer.folder_names = names
+        return
+    layer.folder_drawing, layer.folder_names = drawing, names
     begins = now
     if newest is not None and newest.valid_from is not None and newest.valid_from <= now + _SOON:
         # A second load within a second is a new map all the same.

@@ -6,11 +6,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
-from shapely import box
+from shapely import MultiPolygon, Polygon, box
 from sqlalchemy import func, select
 
 from db import db
+from geo.importing import NewBoundary
 from geo.models import Boundary, Layer
+from geo.versions import publish, withdraw
 from open311.city.folder import read_folder
 from open311.city.lines import BadFile
 from open311.city.load import Loaded, load_folder
@@ -20,7 +22,7 @@ from routing.models import Department, RoutingRule
 from tests.factories import Factory
 from tests.small_city import EAST, WEST, SmallCity
 
-DAY, SECOND = timedelta(days=1), timedelta(seconds=1)
+DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 FIRST = datetime(2026, 3, 1, 12, tzinfo=UTC)
 AGAIN = FIRST + DAY
 
@@ -55,6 +57,35 @@ def versions(layer: str) -> Sequence[tuple[Any, ...]]:
             .order_by(Boundary.code, Boundary.id)
         )
     ]
+
+
+def layer(code: str) -> Layer:
+    """A layer of the city."""
+    return db.session.scalars(select(Layer).where(Layer.jurisdiction_id == city().id, Layer.code == code)).one()
+
+
+def names(code: str) -> set[tuple[str, str]]:
+    """(code, name) of every boundary of a layer."""
+    rows = db.session.execute(
+        select(Boundary.code, Boundary.name).where(Boundary.jurisdiction_id == city().id, Boundary.layer_id == layer(code).id)
+    )
+    return {(row.code, row.name) for row in rows}
+
+
+def publish_wards(areas: dict[str, Polygon], *, valid_from: datetime, code: str = "ward", **named: str) -> None:
+    """A map that somebody publishes with `boundary import`."""
+    publish(
+        db.session(),
+        [
+            NewBoundary(code=each, name=named.get(each, each), area=MultiPolygon([area]), repaired=None)
+            for each, area in areas.items()
+        ],
+        jurisdiction_id=city().id,
+        layer_id=layer(code).id,
+        valid_from=valid_from,
+        published_at=FIRST + HOUR,
+        source="wards.gpkg",
+    )
 
 
 def contents() -> dict[str, list[Any]]:
@@ -416,6 +447,107 @@ def test_a_boundary_can_be_drawn_anew_twice_within_a_second(folder: SmallCity):
         ("E", FIRST + second, FIRST + 2 * second),
         ("E", FIRST + 2 * second, None),
     ]
+
+
+def test_a_map_that_was_published_since_stays_when_the_same_folder_is_loaded_again(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": EAST, "E": WEST}, valid_from=FIRST + HOUR)
+    published = versions("ward")
+
+    load(folder, now=AGAIN)
+
+    assert versions("ward") == published
+    assert ("W", FIRST + HOUR, None) in published
+
+
+def test_a_map_published_ahead_of_its_day_is_no_obstacle_to_the_same_folder(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": EAST, "E": WEST}, valid_from=AGAIN + DAY)
+    published = versions("ward")
+    folder.change("services.yml", "service_name: Pothole", "service_name: Hole in the Road")
+
+    load(folder, now=AGAIN)
+
+    assert versions("ward") == published
+    assert services()["pothole"] == ("Hole in the Road", True)
+
+
+def test_a_map_published_ahead_of_its_day_is_an_obstacle_to_a_folder_that_draws_the_layer_anew(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": EAST, "E": WEST}, valid_from=AGAIN + DAY)
+    folder.draw("ward", {"E": EAST})
+
+    with pytest.raises(BadFile, match="a map of ward is published for 2026-03-03T12:00:00Z; take that back first"):
+        load(folder, now=AGAIN)
+
+
+def test_a_folder_that_draws_a_layer_anew_puts_that_in_place_of_what_was_published(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": EAST, "E": WEST}, valid_from=FIRST + HOUR)
+    folder.draw("ward", {"E": EAST})
+
+    load(folder, now=AGAIN)
+
+    assert [row for row in versions("ward") if row[2] is None] == [("E", AGAIN, None)]
+
+
+def test_a_map_of_the_folder_that_was_taken_back_stays_so(folder: SmallCity):
+    load(folder)
+    folder.draw("ward", {"E": EAST})
+    load(folder, now=AGAIN)
+    withdraw(db.session(), jurisdiction_id=city().id, layer_id=layer("ward").id, now=AGAIN + HOUR)
+
+    load(folder, now=AGAIN + DAY)
+
+    assert versions("ward") == [("E", None, None), ("W", None, None)]
+
+
+def test_a_layer_that_no_folder_brought_stays_when_one_is_loaded(folder: SmallCity):
+    load(folder)
+    db.session.add(Layer(jurisdiction_id=city().id, code="zone", name="School zones"))
+    db.session.flush()
+    publish_wards({"1": WEST}, valid_from=FIRST + HOUR, code="zone")
+
+    load(folder, now=AGAIN)
+
+    assert versions("zone") == [("1", FIRST + HOUR, None)]
+
+
+def test_a_layer_that_is_gone_from_the_folder_ends_once_and_may_be_published_again(folder: SmallCity):
+    load(folder)
+    _remove_wards(folder)
+    load(folder, now=AGAIN)
+    publish_wards({"W": WEST}, valid_from=AGAIN + HOUR)
+
+    load(folder, now=AGAIN + DAY)
+
+    assert ("W", AGAIN + HOUR, None) in versions("ward")
+
+
+def test_where_the_folders_last_map_is_not_known_the_map_in_force_is_compared(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": EAST, "E": WEST}, valid_from=FIRST + HOUR)
+    ward = layer("ward")
+    ward.folder_drawing = ward.folder_names = ""
+    db.session.flush()
+
+    load(folder, now=AGAIN)
+
+    assert [row for row in versions("ward") if row[2] is None] == [("E", AGAIN, None), ("W", AGAIN, None)]
+
+
+def test_a_name_given_since_stays_until_the_folder_gives_another(folder: SmallCity):
+    load(folder)
+    publish_wards({"W": WEST, "E": box(-71.1, 42.3, -71.0, 42.5)}, valid_from=AGAIN + DAY, W="Old Town")
+    load(folder, now=AGAIN)
+    given = names("ward")
+    folder.draw("ward", {"W": WEST, "E": EAST}, E="Far East")
+
+    load(folder, now=AGAIN)
+
+    # What is in force until the new map's day, too.
+    assert given == {("W", "Old Town"), ("E", "Ward E"), ("E", "E")}
+    assert names("ward") == {("W", "Ward W"), ("E", "Far East")}
 
 
 def test_a_boundary_that_is_only_renamed_stays_the_same_version(folder: SmallCity):
