@@ -382,7 +382,7 @@ def test_a_request_that_is_moved_while_it_is_stamped_keeps_no_stamp_of_its_old_p
     own_town.session.commit()
     job.join()
 
-    assert own_town.stamps(number) == [("W", now)]
+    assert own_town.stamps(number) == [("E", None), ("W", now)]
 
 
 def test_a_worker_stamps_when_the_day_has_come_and_a_map_of_next_year_does_not_hold_it_up(
