@@ -12,7 +12,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement, driver, planned_for_many
-from db.periods import goes_on
+from db.periods import goes_on, has_begun
 from geo.districts import boxes, covering
 from geo.models import Boundary, Layer, LayerVersion
 from open311.cases.jobs import PATIENTLY, queue
@@ -58,6 +58,21 @@ class _Version:
         if self.withdrawn_at is not None:
             return self.withdrawn_at
         return self.published_at if self.valid_from is None else max(self.published_at, self.valid_from)
+
+    @property
+    def stamps_since(self) -> datetime:
+        """Which maps requests are stamped with: those in force between this and stamps_until.
+
+        A map alone, as it was when it began: by the time of a late job the next one may be in force.  When it was taken
+        back, whatever holds in its place, for what came in meanwhile.
+        """
+        begins = self.valid_from or self.published_at
+        return begins if self.withdrawn_at is None else min(begins, self.withdrawn_at)
+
+    @property
+    def stamps_until(self) -> datetime:
+        """The last moment of that, which counts."""
+        return self.withdrawn_at or self.stamps_since
 
 
 def stamp_later(connection: "Connection[Any]", version: LayerVersion) -> None:
@@ -105,7 +120,7 @@ def stamp_batch(
     ids = [row.id for row in rows]
     moved = 0
     if ids:
-        _stamp(connection, version, ids, jurisdiction_id=jurisdiction_id, now=now)
+        _stamp(connection, version, ids, jurisdiction_id=jurisdiction_id)
         if version.reroutes:
             moved = reroute(connection, ids, jurisdiction_id=jurisdiction_id, cause=version.cause, now=now)
     _PROGRESS.run(
@@ -154,7 +169,7 @@ def settle(
         return
     since = version.holds_since
     late = _LATE.run(connection, jurisdiction_id=jurisdiction_id, since=since - _LATECOMERS).fetchall()
-    _stamp(connection, version, [row.id for row in late], jurisdiction_id=jurisdiction_id, now=now)
+    _stamp(connection, version, [row.id for row in late], jurisdiction_id=jurisdiction_id)
     under_it = [row.id for row in late if row.requested_at >= since]
     _UNSTAMP_ENDED.run(connection, jurisdiction_id=jurisdiction_id, layer_id=version.layer_id, ids=under_it)
     cause = f"{version.cause} as it came in"
@@ -179,15 +194,11 @@ def _version(
     return None if row is None else _Version(**row._asdict())
 
 
-def _stamp(
-    connection: "Connection[Any]", version: _Version, ids: Sequence[int], *, jurisdiction_id: int, now: datetime
-) -> None:
+def _stamp(connection: "Connection[Any]", version: _Version, ids: Sequence[int], *, jurisdiction_id: int) -> None:
     key: dict[str, Any] = {"jurisdiction_id": jurisdiction_id, "layer_id": version.layer_id, "ids": list(ids)}
-    # A map is stamped as it was when it began: by the time of a late job the next one may be in force.
-    at = now if version.withdrawn_at is not None else version.valid_from or version.published_at
     _UNSTAMP.run(connection, **key)
     with planned_for_many(connection):
-        _STAMP.run(connection, **key, at=at)
+        _STAMP.run(connection, **key, since=version.stamps_since, at=version.stamps_until)
 
 
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)
@@ -242,6 +253,13 @@ _LATE = Statement(
     .with_for_update(key_share=True)
 )
 
+# A version that was taken back is never in force: it ends when it begins.
+_WITHDRAWN = (
+    Boundary.jurisdiction_id == _JURISDICTION,
+    Boundary.layer_id == _LAYER,
+    Boundary.valid_from == Boundary.valid_to,
+)
+
 _PLACES = (
     select(ServiceRequest.location)
     .where(
@@ -257,7 +275,9 @@ _COVERING = covering(
     boundaries=boxes(
         Boundary.jurisdiction_id == _JURISDICTION,
         Boundary.layer_id == _LAYER,
-        Boundary.in_force(bindparam("at", type_=_MOMENT)),
+        has_begun(Boundary.valid_from, bindparam("at", type_=_MOMENT)),
+        goes_on(Boundary.valid_to, bindparam("since", type_=_MOMENT)),
+        and_(Boundary.valid_from == Boundary.valid_to).is_not(True),
     ),
 )
 _STAMP = Statement(
@@ -278,12 +298,6 @@ _STAMP = Statement(
     .on_conflict_do_nothing()
 )
 
-# A version that was taken back is never in force: it ends when it begins.
-_WITHDRAWN = (
-    Boundary.jurisdiction_id == _JURISDICTION,
-    Boundary.layer_id == _LAYER,
-    Boundary.valid_from == Boundary.valid_to,
-)
 _UNSTAMP = Statement(
     delete(RequestDistrict).where(
         RequestDistrict.jurisdiction_id == _JURISDICTION,

@@ -255,6 +255,41 @@ def test_when_a_map_is_taken_back_its_stamps_and_rows_go_and_the_former_come_bac
     assert town.rows("select 1 from boundary where jurisdiction_id = %s and valid_from is not null", town.city.id) == []
 
 
+def test_what_came_in_under_a_map_that_was_taken_back_has_the_map_before_though_the_next_one_is_in_force(town: Smallville):
+    swapped = town.publish(SWAPPED, valid_from=CHANGE)
+    during = town.report(IN_WEST, at=CHANGE + HOUR)
+    taken_back = town.take_back(now=CHANGE + 2 * HOUR)
+    corrected = town.publish({"W": box(-71.2, 42.3, -71.11, 42.4), "E": EAST}, valid_from=CHANGE + 3 * HOUR)
+
+    for version in (taken_back, corrected):
+        town.stamp(version, now=CHANGE + 4 * HOUR)
+
+    assert taken_back is swapped
+    assert town.stamps(during) == [("W", None), ("W", CHANGE + 3 * HOUR)]
+
+
+def test_the_map_before_one_that_is_taken_back_before_its_day_stays(town: Smallville):
+    number = town.report(IN_WEST, at=BEFORE)
+    town.publish(SWAPPED, valid_from=CHANGE, published_at=LOADED)
+
+    town.stamp(town.take_back(now=BEFORE + HOUR), now=CHANGE + HOUR)
+
+    assert town.stamps(number) == [("W", None)]
+
+
+def test_of_two_maps_that_were_taken_back_neither_is_stamped_by_the_others_withdrawal(town: Smallville):
+    town.publish(SWAPPED, valid_from=CHANGE)
+    during = town.report(IN_WEST, at=CHANGE + HOUR)
+    town.publish({"X": WEST}, valid_from=CHANGE + DAY)
+    later, sooner = town.take_back(now=CHANGE + 2 * DAY), town.take_back(now=CHANGE + 2 * DAY)
+
+    town.stamp(sooner, now=CHANGE + 2 * DAY)
+    before = town.stamps(during)
+    town.stamp(later, now=CHANGE + 2 * DAY)
+
+    assert before == town.stamps(during) == [("W", None)]
+
+
 def test_until_then_what_was_taken_back_keeps_its_rows(town: Smallville):
     town.report(IN_WEST, at=BEFORE)
     town.stamp(town.publish(SWAPPED, valid_from=CHANGE), now=CHANGE)
