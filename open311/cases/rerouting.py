@@ -8,15 +8,16 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, insert, select, update
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, insert, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement, planned_for_many
-from geo.placing import Placed, Unplaced, place
+from geo.placing import Placed, place
 from geo.point import Point
 from geo.queries import latitude, longitude, make_point
 from open311.cases import intake
+from open311.cases.locating import Located
 from open311.cases.numbers import spellings
 from open311.cases.posting import out_of_reach
 from open311.cases.search import UnknownRequest
@@ -99,8 +100,9 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
 def change(
     connection: "Connection[Any]", city: City, number: str, changes: Changes, *, by: str, reason: str = "", now: datetime
 ) -> Rerouted:
-    """A request with these changes, and one decision for all of them together.  Another address places one without a point.
+    """A request with these changes, and one decision for all of them together.
 
+    Another address moves a request that has no point, or has that of its address: to where it is, or among the unplaced.
     A request that a person routed keeps its department; a closed one as well.  Districts follow the location at once.
     Raises UnknownRequest, UnknownService, NothingChanges, and Problems when what is new is not good.
     """
@@ -110,23 +112,22 @@ def change(
         "long": row.long,
         "lat": row.lat,
         "address": row.address,
+        "address_id": row.address_id,
         "answers": row.attributes,
     }
     # One that is offered no more goes on for the requests that it has.
     is_same = changes.service_code in (None, row.service_code)
     service = find_service(connection, changes.service_code or row.service_code, jurisdiction_id=city.id, also_inactive=is_same)
-    point = changes.point or _point(row)
-    unplaced_because = None if point is not None else row.unplaced_because
-    if point is None and changes.address:
-        found = place(connection, changes.address, jurisdiction_id=city.id, city_name=city.name)
-        point = found.point if isinstance(found, Placed) else None
-        unplaced_because = found.reason if isinstance(found, Unplaced) else None
+    located = _located(connection, city, row, changes)
+    point, unplaced_because = located.point, located.unplaced_because
     answers = _answers(row.attributes, changes, service, city)
     after = {
         "service_code": changes.service_code or row.service_code,
         "long": point and point.long,
         "lat": point and point.lat,
         "address": row.address if changes.address is None else changes.address,
+        # That of another address says nothing of this one.
+        "address_id": row.address_id if changes.address in (None, row.address) else None,
         "answers": answers,
     }
     changed = [name for name in before if before[name] != after[name]]
@@ -156,6 +157,7 @@ def change(
         long=after["long"],
         lat=after["lat"],
         address=after["address"],
+        address_id=after["address_id"],
         attributes=Jsonb(answers),
         unplaced_because=unplaced_because,
         now=now,
@@ -169,12 +171,14 @@ def change(
             "reason": reason or None,
             "before": {name: before[name] for name in changed},
             "after": {name: after[name] for name in changed},
+            # A point that was sent is no address's, were it the same.
+            **({"placed": None} if changes.point else located.as_facts),
         },
         jurisdiction_id=city.id,
         now=now,
     )
-    if point is not None and {"long", "lat"} & set(changed):
-        stamp_anew(connection, **key, long=point.long, lat=point.lat, requested_at=row.requested_at, now=now)
+    if {"long", "lat"} & set(changed):
+        stamp_anew(connection, **key, point=point, requested_at=row.requested_at, now=now)
     if row.is_overridden or row.status == "closed":
         return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
     cause = f"{', '.join(dict.fromkeys(_IN_WORDS[name] for name in changed))} changed"
@@ -260,6 +264,26 @@ def _point(row: Any) -> Point | None:
     return None if row.long is None else Point(long=row.long, lat=row.lat)
 
 
+def _located(connection: "Connection[Any]", city: City, row: Any, changes: Changes) -> Located:
+    """Where the request lies with these changes.  A point goes before an address."""
+    if changes.point is not None:
+        return Located(point=changes.point)
+    as_it_was = Located(point=_point(row), unplaced_because=None if row.long is not None else row.unplaced_because)
+    is_another = changes.address is not None and changes.address != (row.address or "")
+    if not is_another or (row.long is not None and not _lies_at_its_address(connection, city, row)):
+        return as_it_was
+    found = place(connection, changes.address, jurisdiction_id=city.id, city_name=city.name)
+    if isinstance(found, Placed):
+        return Located(point=found.point, placed=found)
+    return Located(unplaced_because=found.reason)
+
+
+def _lies_at_its_address(connection: "Connection[Any]", city: City, row: Any) -> bool:
+    """Whether the request's point was found by its address, and nobody sent one since."""
+    told = _POINTS.run(connection, jurisdiction_id=city.id, request_id=row.id).fetchone()
+    return told is not None and told.is_by_address
+
+
 def _answers(stored: Answers, changes: Changes, service: AskedService, city: City) -> Answers:
     """The answers with the changed ones; only those are checked.  Raises Problems."""
     if not changes.answers:
@@ -305,6 +329,7 @@ _IN_WORDS = {
     "long": "its location",
     "lat": "its location",
     "address": "its address",
+    "address_id": "its address",
     "answers": "its answers",
 }
 
@@ -337,6 +362,7 @@ _ROWS = (
         ServiceRequest.unplaced_because,
         ServiceRequest.attributes,
         ServiceRequest.address,
+        ServiceRequest.address_id,
         longitude(ServiceRequest.location).label("long"),
         latitude(ServiceRequest.location).label("lat"),
         Service.code.label("service_code"),
@@ -406,10 +432,32 @@ _CHANGE = Statement(
         is_public=bindparam("is_public", type_=Boolean),
         location=make_point(long=bindparam("long"), lat=bindparam("lat")),
         address=bindparam("address", type_=Text),
+        address_id=bindparam("address_id", type_=Text),
         attributes=bindparam("attributes", type_=JSONB),
         unplaced_because=bindparam("unplaced_because", type_=Text),
         updated_at=_TOUCHED,
     )
+)
+# The last that was said of the request's point.
+_POINTS = Statement(
+    select(RequestEvent.facts["placed"].astext.is_not(None).label("is_by_address"))
+    .where(
+        RequestEvent.jurisdiction_id == JURISDICTION,
+        RequestEvent.request_id == bindparam("request_id", type_=BigInteger),
+        or_(
+            RequestEvent.kind == "received",
+            and_(
+                RequestEvent.kind == "changed",
+                or_(
+                    RequestEvent.facts.has_key("placed"),
+                    RequestEvent.facts["after"].has_key("long"),
+                    RequestEvent.facts["after"].has_key("lat"),
+                ),
+            ),
+        ),
+    )
+    .order_by(RequestEvent.id.desc())
+    .limit(1)
 )
 _EVENT = Statement(
     insert(RequestEvent).values(

@@ -11,6 +11,7 @@ from db.driver import Statement
 from db.periods import goes_on, has_begun
 from geo.districts import covering
 from geo.models import Boundary
+from geo.point import Point
 from geo.queries import make_point
 from open311.models import RequestDistrict
 
@@ -20,15 +21,18 @@ def stamp_anew(
     *,
     jurisdiction_id: int,
     request_id: int,
-    long: float,
-    lat: float,
+    point: Point | None,
     requested_at: datetime,
     now: datetime,
 ) -> None:
-    """Stamp a request for another place, with each map that was in force at some time between its coming in and now."""
+    """Stamp a request for another place, with each map that was in force at some time between its coming in and now.
+
+    None: it has no place any more, and no stamp.
+    """
     key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
     _UNSTAMP.run(connection, **key)
-    _STAMP_ANEW.run(connection, **key, long=long, lat=lat, requested_at=requested_at, now=now)
+    if point is not None:
+        _STAMP_ANEW.run(connection, **key, long=point.long, lat=point.lat, requested_at=requested_at, now=now)
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)

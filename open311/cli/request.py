@@ -89,7 +89,7 @@ by_option = click.option("--by", default=getuser, show_default="who is logged in
 @click.option("--service-code", help="another service")
 @click.option("--lat", help="latitude, WGS84 degrees; with --long")
 @click.option("--long", help="longitude, WGS84 degrees; with --lat")
-@click.option("--address", help="another address, as text: it does not move the place")
+@click.option("--address", help="another address, as text; the place follows it, unless a point was sent")
 @click.option(
     "--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="another answer; CODE= takes it away"
 )

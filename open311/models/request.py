@@ -113,7 +113,8 @@ class RequestEvent(CityRow, Base):
     """A fact of a request's history: appended, never changed.
 
     kind "received": how it came in; "routed": a decision (routing.decision.Decision.as_record), with "cause" when it
-    is not the first; "recorded": what an import's source said of it; "changed": what of it is another than before;
+    is not the first; "recorded": what an import's source said of it; "changed": what of it is another than before,
+    with "placed" as in "received" when its address was looked up, null when a point was sent;
     "overridden": a person chose the department, and why; "released": the choice went back to the rules; "closed";
     "numbered".
     """

@@ -486,3 +486,104 @@ def test_the_unplaced_are_listed_oldest_first_and_only_open_ones(town: Smallvill
     assert [row.number for row in found] == numbers[::-1]
     assert placed not in {row.number for row in found}
     assert (found[0].address, found[0].because) == ("1 Nowhere", "No such street")
+
+
+# Another address
+
+ADDRESSES = """\
+address,zip,lat,lon
+10 Elm St,02108,42.35,-71.15
+10 Oak St,02108,42.35,-71.05
+20 Oak St,02108,42.3505,-71.05
+"""
+
+
+@pytest.fixture
+def placed(town: Smallville, client: FlaskClient, api_key: str) -> Any:
+    """placed(**fields): the number of a pothole that is reported over HTTP in Smallville, which has a table of addresses."""
+    town.folder.write("addresses.csv", ADDRESSES)
+    town.load(now=NOW)
+    town.session.flush()
+
+    def placed(**fields: str) -> str:
+        form = {"api_key": api_key, "jurisdiction_id": "small.gov", "service_code": "pothole", "attribute[DEPTH]": "shallow"}
+        answer = client.post("/open311/v2/requests.json", data={**form, **fields})
+        assert answer.status_code == 200, answer.data
+        number: str = answer.get_json()[0]["service_request_id"]
+        return number
+
+    return placed
+
+
+def of_address(town: Smallville, number: str, address: str) -> Rerouted:
+    """What became of a request whose address was changed just now."""
+    return changed(town, number, address=address, now=datetime.now(UTC).replace(microsecond=0))
+
+
+def lies_at(town: Smallville, number: str) -> tuple[float, float] | None:
+    """(long, lat) of a request."""
+    (row,) = town.rows("select st_x(location) x, st_y(location) y from service_request where number = %s", number)
+    return None if row.x is None else (row.x, row.y)
+
+
+def test_another_address_moves_a_request_that_lay_at_its_address(town: Smallville, placed: Any):
+    number = placed(address_string="10 Elm St")
+
+    done = of_address(town, number, "10 Oak St")
+
+    assert lies_at(town, number) == (-71.05, 42.35)
+    assert (town.request(number).answers_for, town.stamps(number)) == ("works-east", [("E", None)])
+    assert done.decision is not None
+    (row,) = town.events(number, "changed")
+    assert row.facts["placed"] == {"how": "exact", "address": "10 Oak St", "address_id": None}
+    assert row.facts["after"] == {"long": -71.05, "address": "10 Oak St"}
+
+
+def test_and_again_for_the_address_after_that(town: Smallville, placed: Any):
+    number = placed(address_string="10 Elm St")
+    of_address(town, number, "10 Oak St")
+
+    of_address(town, number, "10 Elm St")
+
+    assert (lies_at(town, number), town.request(number).answers_for) == ((-71.15, 42.35), "WORKS")
+
+
+def test_another_address_that_nobody_can_place_makes_it_an_unplaced_request(town: Smallville, placed: Any):
+    number = placed(address_string="10 Oak St")
+
+    of_address(town, number, "1 Nowhere Lane")
+
+    assert lies_at(town, number) is None
+    assert (town.request(number).answers_for, town.stamps(number), town.stamps(number, "city")) == ("HALL", [], [])
+    assert [row.number for row in unplaced(town.connection, jurisdiction_id=town.city.id)] == [number]
+    of_address(town, number, "10 Oak St")
+    assert (lies_at(town, number), town.request(number).answers_for) == ((-71.05, 42.35), "works-east")
+    assert unplaced(town.connection, jurisdiction_id=town.city.id) == []
+
+
+@pytest.mark.parametrize(
+    ("sent", "since"),
+    [
+        pytest.param({"lat": "42.35", "long": "-71.15"}, None, id="with-the-request"),
+        pytest.param({"address_string": "10 Oak St"}, IN_WEST, id="since"),
+        pytest.param({"address_string": "10 Elm St"}, IN_WEST, id="since-and-where-it-lay"),
+    ],
+)
+def test_a_point_that_was_sent_stays_whatever_its_address_is(
+    town: Smallville, placed: Any, sent: dict[str, str], since: Point | None
+):
+    number = placed(**sent)
+    if since is not None:
+        changed(town, number, point=since, answers={"DEPTH": ["deep"]}, now=datetime.now(UTC).replace(microsecond=0))
+
+    of_address(town, number, "20 Oak St")
+
+    assert lies_at(town, number) == (IN_WEST.long, IN_WEST.lat)
+
+
+def test_the_id_of_the_address_before_goes_with_it(town: Smallville, placed: Any):
+    number = placed(address_string="10 Elm St", address_id="no-such-id")
+
+    of_address(town, number, "10 Oak St")
+
+    assert town.request(number).address_id is None
