@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, or_, select
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.driver import Statement, driver
@@ -35,6 +35,17 @@ class PastDecision:
     at: datetime
     cause: str | None
     explanation: Explanation
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """A person who gave a request to a department or unit whatever the rules say, or (None) returned it to them."""
+
+    at: datetime
+    by: str
+    given_to: str | None
+    before: str | None
+    reason: str | None
 
 
 def explain_draft(
@@ -85,13 +96,28 @@ def explain_request(connection: "Connection[Any]", number: str, city: City) -> l
     ]
 
 
+def choices_of(connection: "Connection[Any]", number: str, city: City) -> list[Choice]:
+    """What persons chose for a request by its number, the latest first: while that is a department, no rule moves it."""
+    rows = _CHOICES.run(connection, jurisdiction_id=city.id, numbers=spellings(number))
+    return [
+        Choice(
+            at=row.at,
+            by=row.facts["by"],
+            given_to=row.facts.get("unit") or row.facts.get("department"),
+            before=row.facts.get("before"),
+            reason=row.facts.get("reason"),
+        )
+        for row in rows
+    ]
+
+
 def _point_of(row: Any) -> Point | None:
     """Where the request lay when it was decided; records that do not say so are of requests that have not moved since."""
     place = row.facts.get("point") or (None if row.long is None else {"long": row.long, "lat": row.lat})
     return None if place is None else Point(long=place["long"], lat=place["lat"])
 
 
-_DECISIONS = Statement(
+_HISTORY = (
     select(
         RequestEvent.at,
         RequestEvent.facts,
@@ -104,7 +130,6 @@ _DECISIONS = Statement(
         and_(
             RequestEvent.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
             RequestEvent.request_id == ServiceRequest.id,
-            RequestEvent.kind == "routed",
         ),
     )
     .where(
@@ -113,3 +138,5 @@ _DECISIONS = Statement(
     )
     .order_by(RequestEvent.id.desc())
 )
+_DECISIONS = Statement(_HISTORY.where(RequestEvent.kind == "routed"))
+_CHOICES = Statement(_HISTORY.where(or_(RequestEvent.kind == "overridden", RequestEvent.kind == "released")))

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from db import db, driver_connection
 from db.driver import driver
-from open311.cases.explaining import explain_draft, explain_request
+from open311.cases.explaining import Choice, choices_of, explain_draft, explain_request
 from open311.cases.recorded import ExportMapping
 from open311.cases.replaying import AFTER, BEFORE, Difference, Replay
 from open311.cases.rerouting import open_ids, reroute
@@ -168,8 +168,13 @@ def explain(
         raise click.UsageError("say either --request NUMBER or --service-code CODE with a place")
     with driver.connection() as connection:
         if number is not None:
-            for position, past in enumerate(explain_request(connection, number, city)):
-                if position:
+            decisions, choices = explain_request(connection, number, city), choices_of(connection, number, city)
+            for choice in choices:
+                _say_choice(choice)
+            if choices and choices[0].given_to is not None:
+                click.echo(f"It stays with {choices[0].given_to} until it is returned to the rules, whatever they decide.")
+            for position, past in enumerate(decisions):
+                if position or choices:
                     click.echo()
                 cause = f", because {past.cause}" if past.cause else ""
                 click.echo(f"Decided {write(past.at)}{cause}:")
@@ -287,6 +292,14 @@ def show_difference(found: Difference) -> None:
             table.add_row(move.service, move.before, move.after, str(move.requests))
         click.echo()
         show_table(table)
+
+
+def _say_choice(choice: Choice) -> None:
+    if choice.given_to is None:
+        click.echo(f"Returned to the rules {write(choice.at)} by {choice.by}.")
+    else:
+        before = f", before with {choice.before}" if choice.before else ""
+        click.echo(f"Given to {choice.given_to} {write(choice.at)} by {choice.by}{before}: {choice.reason}")
 
 
 def _say(explanation: Explanation) -> None:

@@ -1,6 +1,7 @@
 """open311 rule import, export, list, explain, replay, score: what they do, print and refuse."""
 
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -215,6 +216,30 @@ def test_explain_tells_a_past_decision_as_it_was_made_whatever_the_rules_are_now
     run("rule", "import", proposed, *CITY_WORDS)
 
     assert good(run("rule", "explain", "--request", "A-2", *CITY_WORDS)) == before
+
+
+def test_explain_tells_first_who_gave_a_past_request_to_whom_and_why(run: Run, loaded: SmallCity):
+    given = ("--department", "PARKS", "--reason", "roots", "--by", "ann")
+    run("request", "assign", "A-1", *CITY_WORDS, *given)
+
+    lines = good(run("rule", "explain", "--request", "A-1", *CITY_WORDS)).splitlines()
+
+    assert re.fullmatch(r"Given to Parks 20\S+Z by ann, before with Public Works: roots", lines[0])
+    assert lines[1] == "It stays with Parks until it is returned to the rules, whatever they decide."
+    assert (lines[2], lines[3][:8]) == ("", "Decided ")
+
+
+def test_explain_tells_that_a_past_request_was_returned_to_the_rules(run: Run, loaded: SmallCity):
+    run("request", "assign", "A-1", *CITY_WORDS, "--department", "works-east", "--reason", "near", "--by", "ann")
+    run("request", "return", "A-1", *CITY_WORDS, "--by", "bob")
+
+    printed = good(run("rule", "explain", "--request", "A-1", *CITY_WORDS))
+
+    lines = printed.splitlines()
+    assert re.fullmatch(r"Returned to the rules 20\S+Z by bob\.", lines[0])
+    assert re.fullmatch(r"Given to East Yard 20\S+Z by ann, before with Public Works: near", lines[1])
+    assert lines[3].endswith(", because it was returned to the rules:")
+    assert "stays with" not in printed
 
 
 DRAFT = ("--service-code", "pothole")
