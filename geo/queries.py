@@ -124,7 +124,21 @@ def square_metres(area: ColumnElement[Any]) -> Function[float]:
 
 
 def metres_to_edge(area: Spatial, location: Spatial) -> ColumnElement[float]:
-    """How far the location lies from the nearest edge of the area, holes included, in metres on the spheroid."""
+    """How far the location lies from the nearest edge of the area, holes included, in metres on the spheroid.
+
+    A point on the meridian of 180 degrees is measured by both of its longitudes; where an area is cut there is an edge.
+    """
+    other_side = make_point(long=-func.ST_X(location), lat=func.ST_Y(location))
+    return case(
+        (
+            func.abs(func.ST_X(location)) == 180,
+            func.least(_metres_to_edge(area, location), _metres_to_edge(area, other_side)),
+        ),
+        else_=_metres_to_edge(area, location),
+    )
+
+
+def _metres_to_edge(area: Spatial, location: Spatial) -> ColumnElement[float]:
     # The nearest point is found on a plane on which a degree of longitude is as short as it is there, its distance
     # measured on the spheroid: within a city the same to a decimetre, and sixteen times as fast as measuring to each edge.
     shrink = func.greatest(func.cos(func.radians(func.ST_Y(location))), 1e-6)

@@ -1,9 +1,15 @@
 """Places that are hard to write down: the meridian of 180 degrees, and the poles."""
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
+from psycopg import Connection
 from shapely import MultiPolygon, box
 
+from geo.point import Point
 from routing.decision import Decision
+from routing.explain import explain
 from tests.town import Town
 
 
@@ -34,6 +40,34 @@ def test_a_place_on_the_meridian_belongs_to_both_sides_however_it_is_written(isl
 @pytest.mark.parametrize("long", [180.0, -180.0, 179.5, -179.5])
 def test_a_district_cut_at_the_meridian_is_one_place(islands: Town, long: float):
     assert codes(islands.decide(long=long, lat=5)) == ["ACROSS", None]
+
+
+@pytest.mark.parametrize("long", [180.0, -180.0])
+def test_a_place_on_the_meridian_lies_on_the_edge_of_both_sides_however_it_is_written(
+    islands: Town, connection: "Connection[Any]", long: float
+):
+    decision = islands.decide(long=long, lat=-15)
+
+    distances = [
+        explain(
+            connection,
+            replace(decision, candidates=[candidate]),
+            jurisdiction_id=islands.id,
+            point=Point(long=long, lat=-15),
+        ).distance_metres
+        for candidate in decision.candidates[:2]
+    ]
+
+    assert distances == [0.0, 0.0]
+
+
+@pytest.mark.parametrize("long", [180.0, -180.0])
+def test_where_a_district_is_cut_at_the_meridian_is_an_edge(islands: Town, connection: "Connection[Any]", long: float):
+    decision = islands.decide(long=long, lat=5)
+
+    found = explain(connection, decision, jurisdiction_id=islands.id, point=Point(long=long, lat=5))
+
+    assert found.distance_metres == 0.0
 
 
 def test_a_place_beside_the_meridian_belongs_to_its_own_side(islands: Town):
