@@ -1,5 +1,6 @@
 """open311 request import, change, assign, return, reroute, unplaced."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -80,7 +81,17 @@ def import_(file: Path, mapping: Path, jurisdiction_id: str) -> None:
 
 
 number_argument = click.argument("number")
-by_option = click.option("--by", default=getuser, show_default="who is logged in", help="who does it")
+
+
+def _whoever_runs_this() -> str:
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        # In a container the user may have no name.
+        return f"uid {os.getuid()}"
+
+
+by_option = click.option("--by", default=_whoever_runs_this, show_default="who is logged in", help="who does it")
 
 
 @request.command("change")

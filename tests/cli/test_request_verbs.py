@@ -1,5 +1,6 @@
 """open311 request change, assign, return, reroute, unplaced: what they do, print and refuse."""
 
+import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -102,6 +103,16 @@ def test_change_keeps_what_was_said(run: Run, look: Look):
 
     (row,) = look("select address, attributes from service_request where number = 'A-1'")
     assert (row.address, row.attributes) == ("1 Main St", {"DEPTH": "deep"})
+
+
+def test_who_does_it_is_told_by_number_where_the_user_has_no_name(run: Run, history: Any, monkeypatch: pytest.MonkeyPatch):
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+
+    good(run("request", "change", "A-1", *CITY_WORDS, "--attribute", "DEPTH=deep"))
+
+    assert history("A-1")[0][1]["by"] == "uid 54321"
 
 
 def test_change_takes_an_answer_away(run: Run, look: Look):
