@@ -1,6 +1,7 @@
 """History routed again, set-wise in PostGIS, by what is in force and by what is proposed; and what differs.
 
-A proposal is put into the tables, looked at, and rolled back: nobody else sees it, and nobody waits for it.
+A proposal is put into the tables, looked at, and rolled back: nobody else sees it.  Requests come in meanwhile; who would
+publish a map of the layer, put rules in place or analyze these tables waits until it ends.
 """
 
 from collections.abc import Sequence
