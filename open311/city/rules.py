@@ -10,10 +10,9 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from marshmallow import ValidationError
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session, aliased
 
-from db.periods import goes_on
 from geo.models import Boundary, Layer
 from open311.city.lines import BadFile, read_text
 from open311.models import Jurisdiction, Service, ServiceAttribute
@@ -121,7 +120,11 @@ def _unasked(rule: Mapping[str, Any], known: Known) -> Iterator[str]:
 
 
 def known_here(session: Session, city_id: int) -> Known:
-    """What rules of this city may name, as its tables have it; boundaries that have ended do not count."""
+    """What rules of this city may name, as its tables have it.
+
+    Also services that are retired and districts that have ended, so that what was exported can be put back; a check tells
+    of rules that can never win because of that.  Districts of a map that was taken back never were.
+    """
     services: dict[str, dict[str, Set[str]]] = {}
     groups: dict[str, set[str]] = {}
     asked = (
@@ -132,7 +135,7 @@ def known_here(session: Session, city_id: int) -> Known:
             & (ServiceAttribute.service_id == Service.id)
             & ServiceAttribute.variable,
         )
-        .where(Service.jurisdiction_id == city_id, Service.is_active)
+        .where(Service.jurisdiction_id == city_id)
     )
     for code, group, attribute, values in session.execute(asked):
         groups.setdefault(group, set()).add(code)
@@ -144,7 +147,6 @@ def known_here(session: Session, city_id: int) -> Known:
         .join(Boundary, (Boundary.jurisdiction_id == city_id) & (Boundary.layer_id == Layer.id))
         .where(
             Layer.jurisdiction_id == city_id,
-            goes_on(Boundary.valid_to, func.now()),
             # Of a map that was taken back.
             Boundary.valid_to.is_distinct_from(Boundary.valid_from) | Boundary.valid_to.is_(None),
         )

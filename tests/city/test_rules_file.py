@@ -1,7 +1,7 @@
 """rules.csv with its conditions and dates, and where services are offered: read, refused with the line, written out again."""
 
 import csv
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -207,6 +207,26 @@ def test_a_district_of_a_map_that_was_taken_back_is_none(app: Flask, folder: Sma
 
     with pytest.raises(BadFile, match="ward has no boundary 'N'"):
         put_rules_file(db.session(), town.city, file)
+
+
+def test_a_rule_of_a_district_that_has_ended_is_taken_so_that_what_was_exported_can_be_put_back(app: Flask, folder: SmallCity):
+    folder.write("rules.csv", "code,layer,boundary,department\neast,ward,E,HALL\n")
+    town = Smallville(db.session(), folder, now=NOW)
+    town.publish({"W": SWAPPED["W"]}, valid_from=NOW + timedelta(hours=1))
+
+    file = folder.write("again.csv", as_csv(read_back(db.session(), town.city.id)))
+
+    assert put_rules_file(db.session(), town.city, file) == 1
+
+
+def test_a_rule_of_a_service_that_is_retired_is_taken_as_well(app: Flask, folder: SmallCity):
+    folder.write("rules.csv", "code,service_code,department\nholes,pothole,HALL\n")
+    town = Smallville(db.session(), folder, now=NOW)
+    town.connection.execute("update service set is_active = false where code = 'pothole'")
+
+    file = folder.write("again.csv", as_csv(read_back(db.session(), town.city.id)))
+
+    assert put_rules_file(db.session(), town.city, file) == 1
 
 
 # Written out again
