@@ -153,14 +153,15 @@ def services_named(connection: "Connection[Any]", city: City, mapping: ExportMap
 class Batch:
     """Many cases at once: one candidate query over all of them, and rows by COPY."""
 
-    def __init__(self, connection: "Connection[Any]", city: City) -> None:
-        self._connection, self._city = connection, city
+    def __init__(self, connection: "Connection[Any]", city: City, *, at: datetime | None = None) -> None:
+        """at: decide every case by the rules and maps in force then; None: by those of the moment when it was opened."""
+        self._connection, self._city, self._at = connection, city, at
         for table, columns in (("recorded_case", _COLUMNS), ("recorded_request", _REQUEST_COLUMNS)):
             declared = ", ".join(f"{name} {kind}" for name, kind in columns.items())
             connection.execute(f"create temp table if not exists {table} ({declared}) on commit delete rows")
 
     def decide(self, cases: Iterator[tuple[RecordedCase, int, str]]) -> dict[int, Decision]:
-        """Line of each case (case, service id, service group): its decision, by the map in force when it was opened."""
+        """Line of each case (case, service id, service group): its decision, by the rules and maps in force."""
         rows = self._run(_ROUTE, cases)
         return {key: decide(list(group)) for key, group in groupby(rows, key=lambda row: row.key)}
 
@@ -173,7 +174,8 @@ class Batch:
         with self._connection.cursor().copy(f"copy recorded_case ({', '.join(_COLUMNS)}) from stdin") as copy:
             for each, service_id, group in cases:
                 point = each.point
-                copy.write_row((each.line, service_id, group, point and point.long, point and point.lat, each.requested_at))
+                place = (point and point.long, point and point.lat)
+                copy.write_row((each.line, service_id, group, *place, self._at or each.requested_at, each.requested_at))
         self._connection.execute("analyze recorded_case")
         with planned_for_many(self._connection):
             return statement.run(
@@ -251,7 +253,15 @@ class Batch:
 
 
 _TIME, _LONG = "timestamptz", "double precision"
-_COLUMNS = {"key": "bigint", "service_id": "bigint", "service_group": "text", "long": _LONG, "lat": _LONG, "at": _TIME}
+_COLUMNS = {
+    "key": "bigint",
+    "service_id": "bigint",
+    "service_group": "text",
+    "long": _LONG,
+    "lat": _LONG,
+    "at": _TIME,
+    "reported_at": _TIME,
+}
 _REQUEST_COLUMNS = {
     "number": "text",
     "service_id": "bigint",
@@ -292,7 +302,7 @@ _CASES = select(
     _RECORDED.c.service_group,
     make_point(long=_RECORDED.c.long, lat=_RECORDED.c.lat).label("location"),
     _RECORDED.c.at,
-    _RECORDED.c.at.label("reported_at"),
+    _RECORDED.c.reported_at,
     cast(text("'{}'"), JSONB).label("attributes"),
     bindparam("default_department_id", type_=BigInteger).label("default_department_id"),
     false().label("is_unplaced"),

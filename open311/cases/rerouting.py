@@ -31,6 +31,8 @@ from routing.models import Department
 from schemas.definition import Answers, check
 from schemas.problems import Problems
 
+_BATCH_REQUESTS = 5000
+
 
 class UnknownDepartment(LookupError):
     """No department or unit of the city has this code."""
@@ -95,6 +97,30 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
             _apply(connection, row, decision, point=_point(row), jurisdiction_id=jurisdiction_id, cause=cause, now=now)
             moved += 1
     return moved
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rerouting:
+    """Open requests that were routed anew, by id, and how many of them go elsewhere."""
+
+    ids: frozenset[int] = frozenset()
+    moved: int = 0
+
+
+def reroute_open(
+    connection: "Connection[Any]", before: Rerouting, *, jurisdiction_id: int, cause: str, now: datetime
+) -> Rerouting:
+    """Route every open request anew that was not before: all of them, and then those that were just coming in.
+
+    Who routes them anew for a change that was just committed calls it twice, the second time when every transaction that
+    is older than the commit has ended.
+    """
+    ids = [each for each in open_ids(connection, jurisdiction_id=jurisdiction_id) if each not in before.ids]
+    moved = 0
+    for start in range(0, len(ids), _BATCH_REQUESTS):
+        batch = ids[start : start + _BATCH_REQUESTS]
+        moved += reroute(connection, batch, jurisdiction_id=jurisdiction_id, cause=cause, now=now)
+    return Rerouting(ids=before.ids.union(ids), moved=before.moved + moved)
 
 
 def change(

@@ -46,15 +46,17 @@ def score(
     *,
     since: datetime | None = None,
     until: datetime | None = None,
+    at: datetime | None = None,
     now: datetime,
 ) -> Iterator[Agreement]:
     """The agreement so far after each batch; nothing is kept.  A service or department we do not know agrees with nothing.
 
-    since, until: only cases opened between them (`until` is not part of it).
+    since, until: only cases opened between them (`until` is not part of it).  at: by the rules and maps in force then, not
+    by those of each case's own day.
     Raises BadFile with the lines of a batch that cannot be read.
     """
     services = services_named(connection, city, mapping)
-    found, batch = Agreement(), Batch(connection, city)
+    found, batch = Agreement(), Batch(connection, city, at=at)
     names = {kind: _names(connection, city, mapping.match[kind]) for kind in ("department", "unit")}
     rows = rows_of(path, mapping)
     while chunk := list(islice(rows, BATCH_ROWS)):

@@ -20,14 +20,15 @@ from open311.cases.rerouting import (
     ReasonMissing,
     RequestClosed,
     Rerouted,
+    Rerouting,
     UnknownDepartment,
     change,
-    open_ids,
     override,
     release,
-    reroute,
+    reroute_open,
     unplaced,
 )
+from open311.cases.stamping import wait_for_older
 from open311.city.lines import BadFile
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, shortened, show_table, with_app
@@ -36,7 +37,6 @@ from schemas.moment import whole_second, write
 from schemas.query import read_point
 from schemas.text import one_line
 
-_BATCH_REQUESTS = 5000
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 mapping_option = click.option("--mapping", required=True, type=_FILE, help="mapping.yml: how to read the file")
@@ -174,15 +174,17 @@ def return_(number: str, jurisdiction_id: str, by: str) -> None:
 def reroute_(jurisdiction_id: str, reason: str) -> None:
     """Route every open request anew by the rules and maps in force now, but for those that somebody assigned."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
-    with driver.connection() as connection, progress() as bar:
-        ids = open_ids(connection, jurisdiction_id=city.id)
-        task, moved = bar.add_task("open requests", total=len(ids)), 0
-        for start in range(0, len(ids), _BATCH_REQUESTS):
-            batch = ids[start : start + _BATCH_REQUESTS]
-            with connection.transaction():
-                moved += reroute(connection, batch, jurisdiction_id=city.id, cause=one_line(reason), now=now)
-            bar.advance(task, len(batch))
-    click.echo(f"{len(ids)} open requests were routed anew, {moved} go elsewhere now")
+    cause, routed = one_line(reason), Rerouting()
+    if not cause:
+        raise Refused("--reason must say something")
+    with driver.connection() as connection:
+        with connection.transaction():
+            routed = reroute_open(connection, routed, jurisdiction_id=city.id, cause=cause, now=now)
+        # What was just coming in may have been decided before what this is about.
+        wait_for_older(connection)
+        with connection.transaction():
+            routed = reroute_open(connection, routed, jurisdiction_id=city.id, cause=cause, now=now)
+    click.echo(f"{len(routed.ids)} open requests were routed anew, {routed.moved} go elsewhere now")
 
 
 @request.command("unplaced")

@@ -13,8 +13,9 @@ from db.driver import driver
 from open311.cases.explaining import Choice, choices_of, explain_draft, explain_request
 from open311.cases.recorded import ExportMapping
 from open311.cases.replaying import AFTER, BEFORE, Difference, Replay
-from open311.cases.rerouting import open_ids, reroute
+from open311.cases.rerouting import Rerouting, reroute_open
 from open311.cases.scoring import Agreement, score
+from open311.cases.stamping import wait_for_older
 from open311.city.proposal import put_boundaries_folder, put_rules_file
 from open311.city.rules import as_csv, read_back, service_facts
 from open311.cli.edge import (
@@ -41,6 +42,8 @@ from schemas.moment import whole_second, write
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 _FOLDER = click.Path(exists=True, file_okay=False, path_type=Path)
 
+_CAUSE = "the rules changed"
+
 since_option = click.option("--since", type=Day(), help="only cases that came in on this date or later")
 until_option = click.option("--until", type=Day(), help="only cases that came in before this date")
 
@@ -61,16 +64,19 @@ rule.add_command(learn_)
 def import_(file: Path, jurisdiction_id: str, reroutes: bool) -> None:
     """Put the rules of FILE (rules.csv) in place of the city's: all of them or, when anything is wrong, none."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
+    routed = Rerouting()
     with transaction() as session:
         count = put_rules_file(session, city, file)
-        connection = driver_connection(session)
-        moved = 0
         if reroutes:
-            ids = open_ids(connection, jurisdiction_id=city.id)
-            moved = reroute(connection, ids, jurisdiction_id=city.id, cause="the rules changed", now=now)
+            routed = reroute_open(driver_connection(session), routed, jurisdiction_id=city.id, cause=_CAUSE, now=now)
     click.echo(f"{count} rules are in place")
     if reroutes:
-        click.echo(f"{len(ids)} open requests were routed anew, {moved} go elsewhere now")
+        with driver.connection() as connection:
+            wait_for_older(connection)
+            with connection.transaction():
+                cause = f"{_CAUSE} as it came in"
+                routed = reroute_open(connection, routed, jurisdiction_id=city.id, cause=cause, now=now)
+        click.echo(f"{len(routed.ids)} open requests were routed anew, {routed.moved} go elsewhere now")
 
 
 @rule.command("export")
@@ -238,8 +244,17 @@ def replay(
 @click.option("--rules", type=_FILE, help="score these rules (rules.csv) instead of those in force")
 @since_option
 @until_option
+@click.option("--at", type=Day(), help="by the rules and maps in force then; else those of each case's own day")
 @with_app
-def score_(file: Path, mapping: Path, jurisdiction_id: str, rules: Path | None, since: Day | None, until: Day | None) -> None:
+def score_(
+    file: Path,
+    mapping: Path,
+    jurisdiction_id: str,
+    rules: Path | None,
+    since: Day | None,
+    until: Day | None,
+    at: Day | None,
+) -> None:
     """Route every case of FILE, stored or not, and print how far that agrees with what the city recorded.
 
     One line of JSON: {"cases", "located", "department", "queue"}; the last two are shares of all cases.
@@ -261,6 +276,7 @@ def score_(file: Path, mapping: Path, jurisdiction_id: str, rules: Path | None, 
                 read,
                 since=start_of(since, city),
                 until=start_of(until, city),
+                at=start_of(at, city),
                 now=datetime.now(UTC),
             ):
                 bar.update(task, completed=found.cases)

@@ -2,10 +2,13 @@
 
 import json
 import re
+import threading
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from db.cluster import Cluster
@@ -392,6 +395,37 @@ def test_replay_can_decide_by_what_begins_later(run: Run, loaded: SmallCity):
 
     assert goes_to() == {"Town Hall"}
     assert goes_to("--at", "2040-01-02") == {"Parks"}
+
+
+def test_score_counts_rules_that_begin_later_only_on_their_day(run: Run, loaded: SmallCity):
+    later = loaded.write("later.csv", PROPOSED_LATER)
+    past = loaded.record("B-1,2026-01-15T09:30:00,,Pothole,42.35,-71.15,PARKS,")
+    words = ("rule", "score", past, "--mapping", loaded.path / "mapping.yml", *CITY_WORDS, "--rules", later)
+
+    assert json.loads(good(run(*words)))["department"] == 0
+    assert json.loads(good(run(*words, "--at", "2040-01-02")))["department"] == 1
+
+
+def test_what_was_just_coming_in_is_routed_anew_as_well(run: Run, proposed: Path, own_url: str, look: Look, desks: Any):
+    with psycopg.connect(own_url) as connection:
+        connection.execute(
+            "insert into service_request (jurisdiction_id, number, service_id, status, department_id, requested_at, updated_at,"
+            " channel, is_public, location) select jurisdiction_id, 'A-6', service_id, 'open', department_id, now(), now(),"
+            " 'app', true, location from service_request where number = 'A-1'"
+        )
+        routing = threading.Thread(target=lambda: run("rule", "import", proposed, *CITY_WORDS, "--reroute"))
+        routing.start()
+        deadline = time.monotonic() + 30
+        while not look("select 1 from routing_rule where code = 'holes'") and time.monotonic() < deadline:
+            time.sleep(0.05)
+    routing.join()
+
+    assert desks()["A-6"] == "PARKS"
+    causes = look(
+        "select e.facts->>'cause' as cause from request_event e join service_request r on r.id = e.request_id"
+        " where r.number = 'A-6' and e.kind = 'routed'"
+    )
+    assert [row.cause for row in causes] == ["the rules changed as it came in"]
 
 
 def test_replay_can_compare_with_who_answers_today(run: Run, proposed: Path):
