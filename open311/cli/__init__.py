@@ -1,15 +1,30 @@
 """The `open311` command: what operators do, a group per noun."""
 
+from importlib import import_module
+
 import click
 
-from open311.cli import boundary, city, key, migrate, request, rule, serve, worker
+
+class _Group(click.Group):
+    """Commands that are imported when they are asked for: each needs a part of the service alone."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """The names, as they are shown."""
+        return sorted(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command of this name, which stands in the module of this name."""
+        if cmd_name not in _COMMANDS:
+            return None
+        command = getattr(import_module(f"open311.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
 
 
-@click.group()
+_COMMANDS = ("boundary", "city", "key", "migrate", "request", "rule", "serve", "worker")
+
+
+@click.group(cls=_Group)
 @click.version_option(package_name="dispatch311")
 def main() -> None:
     """Dispatch311: run a city's Open311 service."""
-
-
-for part in (boundary.boundary, city.city, key.key, request.request, rule.rule, worker.worker, migrate.migrate, serve.serve):
-    main.add_command(part)

@@ -57,7 +57,10 @@ def forms(rule: str) -> Iterator[str]:
 def commands(command: click.Command, words: str) -> Iterator[str]:
     """The words of every command below, and every long option."""
     if isinstance(command, click.Group):
-        for name, each in command.commands.items():
+        context = click.Context(command)
+        for name in command.list_commands(context):
+            each = command.get_command(context, name)
+            assert each is not None
             yield from commands(each, f"{words} {name}")
         return
     yield words
