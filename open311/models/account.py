@@ -7,7 +7,7 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base, city_key
 
-ROLES = ("call_taker", "department", "supervisor", "council_office", "administrator")
+STAFF_ROLES = ("call_taker", "department", "supervisor", "council_office", "administrator")
 DEPARTMENT_ROLES = ("department", "supervisor")
 
 
@@ -63,7 +63,7 @@ class AccountGrant(Base):
             name="uq_account_grant_once",
             postgresql_nulls_not_distinct=True,
         ),
-        CheckConstraint(f"role in ({_quoted(ROLES)})", name="role"),
+        CheckConstraint(f"role in ({_quoted(STAFF_ROLES)})", name="role"),
         CheckConstraint(
             f"(role in ({_quoted(DEPARTMENT_ROLES)})) = (department_id is not null)",
             name="department_has_department",
