@@ -25,6 +25,7 @@ from open311.app import create_app
 from open311.cases.search import UnknownRequest
 from open311.city.lines import BadFile
 from open311.config import BadSetting, settings
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
 from open311.services import UnknownService
@@ -141,6 +142,8 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"no active service has the service_code {error}") from error
     except UnknownRequest as error:
         raise Refused(f"no request here has the number {error}") from error
+    except UnknownDepartment as error:
+        raise Refused(f"no department or unit of the city has the code {error}") from error
     except UnknownKey as error:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:

@@ -19,7 +19,6 @@ from open311.cases.rerouting import (
     ReasonMissing,
     RequestClosed,
     Rerouted,
-    UnknownDepartment,
     change,
     open_ids,
     override,
@@ -30,6 +29,7 @@ from open311.cases.rerouting import (
 from open311.city.lines import BadFile
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, shortened, show_table, with_app
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
 from schemas.query import read_point
