@@ -2,7 +2,7 @@
 
 import click
 
-from open311.cli import boundary, city, key, migrate, request, rule, serve, worker
+from open311.cli import boundary, city, key, migrate, request, rule, serve, user, worker
 
 
 @click.group()
@@ -11,5 +11,15 @@ def main() -> None:
     """Dispatch311: run a city's Open311 service."""
 
 
-for part in (boundary.boundary, city.city, key.key, request.request, rule.rule, worker.worker, migrate.migrate, serve.serve):
+for part in (
+    boundary.boundary,
+    city.city,
+    key.key,
+    request.request,
+    rule.rule,
+    user.user,
+    worker.worker,
+    migrate.migrate,
+    serve.serve,
+):
     main.add_command(part)
