@@ -24,6 +24,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
     return field(default=default, metadata={"name": name, "about": about})
 
 
+_MIN_SECRET_KEY_CHARACTERS = 32
 _MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
@@ -33,6 +34,12 @@ class Settings:
 
     database_url: str = _setting(
         "DATABASE_URL", "", "PostgreSQL with PostGIS, `postgresql://…`; unset: the private cluster of this checkout"
+    )
+    secret_key: str = _setting(
+        "SECRET_KEY",
+        "",
+        "what signs the cookie of staff, 32 characters or more, the same for every process; unset: nobody can sign in "
+        "(script/server makes one)",
     )
     default_jurisdiction: str = _setting(
         "OPEN311_DEFAULT_JURISDICTION",
@@ -77,6 +84,11 @@ class Settings:
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
         if self.geocoder_url and not _is_http(self.geocoder_url):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
+        if self.secret_key and len(self.secret_key) < _MIN_SECRET_KEY_CHARACTERS:
+            # Without the value, which is a secret.
+            raise BadSetting(
+                f"SECRET_KEY must have {_MIN_SECRET_KEY_CHARACTERS} characters at least, got {len(self.secret_key)}"
+            )
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
