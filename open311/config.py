@@ -74,6 +74,11 @@ class Settings:
     geocoder_timeout_seconds: int = _setting(
         "OPEN311_GEOCODER_TIMEOUT_SECONDS", 2, "how long the geocoder may take for an answer, in seconds"
     )
+    oidc_issuer: str = _setting(
+        "OPEN311_OIDC_ISSUER", "", "identity provider by which staff may sign in, `https://…`; unset: by password only"
+    )
+    oidc_client_id: str = _setting("OPEN311_OIDC_CLIENT_ID", "", "how the identity provider knows this service")
+    oidc_client_secret: str = _setting("OPEN311_OIDC_CLIENT_SECRET", "", "what this service proves that with")
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -89,6 +94,12 @@ class Settings:
             raise BadSetting(
                 f"SECRET_KEY must have {_MIN_SECRET_KEY_CHARACTERS} characters at least, got {len(self.secret_key)}"
             )
+        if self.oidc_issuer and not _is_trusted(self.oidc_issuer):
+            raise BadSetting(f"OPEN311_OIDC_ISSUER must be like https://id.city.gov, got {self.oidc_issuer!r}")
+        together = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+        missing = [each.metadata["name"] for each in fields(self) if each.name in together and not getattr(self, each.name)]
+        if 0 < len(missing) < len(together):
+            raise BadSetting(f"{' and '.join(missing)} must be set too: OpenID Connect takes all three")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -138,6 +149,11 @@ def _is_http(text: str) -> bool:
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is no number
         return False
+
+
+def _is_trusted(text: str) -> bool:
+    """Whether it is reached by TLS, or without leaving the machine."""
+    return _is_http(text) and (text.startswith("https://") or urlsplit(text).hostname in ("127.0.0.1", "::1", "localhost"))
 
 
 def settings() -> Settings:

@@ -10,9 +10,10 @@ from open311.accounts import Staff
 from open311.actors import NotAllowed
 from open311.config import Settings
 from open311.jurisdictions import cities
-from open311.sign_in import SESSION_LENGTH
-from open311.web import login
+from open311.sign_in import SESSION_LENGTH, NobodyHere
+from open311.web import login, oidc
 from open311.web.access import DESK, DeskSessions, NoSecretKey, NotSignedIn, StaleForm, csrf_token, see_other, staff
+from open311.web.oidc import ProviderFault, SignInRefused
 
 log = structlog.get_logger()
 
@@ -20,6 +21,9 @@ log = structlog.get_logger()
 STATUS: dict[type[Exception], tuple[int, str]] = {
     StaleForm: (400, "The page was open for too long, or this browser keeps no cookies. Please go back, reload and try again."),
     NotAllowed: (403, "{}."),
+    NobodyHere: (403, "You cannot sign in: {}."),
+    SignInRefused: (403, "You were not signed in: {}."),
+    ProviderFault: (502, "The identity provider did not do its part, so that you were not signed in; it is logged."),
     NoSecretKey: (503, "Nobody can sign in here until the operator sets SECRET_KEY."),
 }
 
@@ -39,6 +43,7 @@ def register(app: Flask, limits: Settings) -> None:
     desk = Blueprint("desk", __name__)
     desk.get("")(show_desk)
     login.add_routes(desk)
+    oidc.add_routes(desk)
     desk.register_error_handler(NotSignedIn, _to_login)
     for kind in STATUS:
         desk.register_error_handler(kind, _refused)
@@ -63,7 +68,8 @@ def _to_login(error: Exception) -> Response:
 def _refused(error: Exception) -> tuple[str, int]:
     status, text = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status >= 500:
-        log.error("nobody can sign in", path=asked.path, exc_info=error)
+        # Without the traceback: what it shows of each call holds secrets.
+        log.error("nobody can sign in", path=asked.path, kind=type(error).__name__, error=str(error))
     return render_template("desk/refused.html", text=text.format(error)), status
 
 

@@ -10,6 +10,7 @@ from flask import request as asked
 from db.driver import driver
 from open311.accounts import Staff
 from open311.api.access import public
+from open311.config import settings
 from open311.passwords import matches
 from open311.sign_in import count_attempt
 from open311.web.access import DESK, see_other, sign_in, sign_out, signed_in, staff, with_form
@@ -72,4 +73,6 @@ def to_page(wanted: str) -> Response:
 
 
 def _form(*, next_page: str, email: str = "", problem: str = "") -> str:
-    return render_template("desk/login.html", next_page=next_page, email=email, problem=problem)
+    return render_template(
+        "desk/login.html", next_page=next_page, email=email, problem=problem, has_provider=bool(settings().oidc_issuer)
+    )

@@ -360,7 +360,9 @@ def test_a_cookie_that_was_changed_is_none(browser: Browser, ann: int) -> None:
     assert browser.get("/desk").status_code == 303
 
 
-@pytest.mark.parametrize("call", ["GET /desk", "GET /desk/login", "POST /desk/login", "POST /desk/logout"])
+@pytest.mark.parametrize(
+    "call", ["GET /desk", "GET /desk/login", "POST /desk/login", "POST /desk/logout", "GET /desk/login/oidc"]
+)
 def test_without_a_secret_key_nobody_signs_in_and_a_page_says_why(browser: Browser, settings: Any, call: str) -> None:
     settings(secret_key="")
     method, path = call.split()
@@ -391,6 +393,12 @@ def test_the_pages_fit_a_small_screen_and_name_their_fields(browser: Browser, an
         assert page.get("lang") == "en" and len(page.xpath("//h1")) == 1
         labels = set(page.xpath("//label/@for"))
         assert set(page.xpath("//input[not(@type='hidden')]/@id")) == labels
+
+
+def test_the_login_offers_no_provider_where_none_is_set(browser: Browser) -> None:
+    assert parsed(browser.get("/desk/login")).xpath("//a") == []
+    assert browser.get("/desk/login/oidc").status_code == 404
+    assert browser.get("/desk/login/oidc/callback?code=a&state=b").status_code == 404
 
 
 def test_a_post_that_is_too_large_is_refused(browser: Browser, settings: Any) -> None:
