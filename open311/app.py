@@ -27,6 +27,6 @@ def create_app(settings: Settings | None = None) -> Flask:
     app.extensions["open311.cities"] = Cities(settings.cities_max_age_seconds)
     app.extensions["open311.fragments"] = Fragments(settings.fragment_bytes)
     api.register(app)
-    web.register(app)
+    web.register(app, settings)
     app.wsgi_app = ClientShim(app.wsgi_app)  # type: ignore[method-assign]
     return app

@@ -24,6 +24,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
     return field(default=default, metadata={"name": name, "about": about})
 
 
+_MIN_SECRET_KEY_CHARACTERS = 32
 _MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
@@ -33,6 +34,12 @@ class Settings:
 
     database_url: str = _setting(
         "DATABASE_URL", "", "PostgreSQL with PostGIS, `postgresql://…`; unset: the private cluster of this checkout"
+    )
+    secret_key: str = _setting(
+        "SECRET_KEY",
+        "",
+        "what signs the cookie of staff, 32 characters or more, the same for every process; unset: nobody can sign in "
+        "(script/server makes one)",
     )
     default_jurisdiction: str = _setting(
         "OPEN311_DEFAULT_JURISDICTION",
@@ -67,6 +74,11 @@ class Settings:
     geocoder_timeout_seconds: int = _setting(
         "OPEN311_GEOCODER_TIMEOUT_SECONDS", 2, "how long the geocoder may take for an answer, in seconds"
     )
+    oidc_issuer: str = _setting(
+        "OPEN311_OIDC_ISSUER", "", "identity provider by which staff may sign in, `https://…`; unset: by password only"
+    )
+    oidc_client_id: str = _setting("OPEN311_OIDC_CLIENT_ID", "", "how the identity provider knows this service")
+    oidc_client_secret: str = _setting("OPEN311_OIDC_CLIENT_SECRET", "", "what this service proves that with")
 
     def __post_init__(self) -> None:
         for each in fields(self):
@@ -77,6 +89,17 @@ class Settings:
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
         if self.geocoder_url and not _is_http(self.geocoder_url):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
+        if self.secret_key and len(self.secret_key) < _MIN_SECRET_KEY_CHARACTERS:
+            # Without the value, which is a secret.
+            raise BadSetting(
+                f"SECRET_KEY must have {_MIN_SECRET_KEY_CHARACTERS} characters at least, got {len(self.secret_key)}"
+            )
+        if self.oidc_issuer and not _is_trusted(self.oidc_issuer):
+            raise BadSetting(f"OPEN311_OIDC_ISSUER must be like https://id.city.gov, got {self.oidc_issuer!r}")
+        together = ("oidc_issuer", "oidc_client_id", "oidc_client_secret")
+        missing = [each.metadata["name"] for each in fields(self) if each.name in together and not getattr(self, each.name)]
+        if 0 < len(missing) < len(together):
+            raise BadSetting(f"{' and '.join(missing)} must be set too: OpenID Connect takes all three")
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -126,6 +149,11 @@ def _is_http(text: str) -> bool:
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is no number
         return False
+
+
+def _is_trusted(text: str) -> bool:
+    """Whether it is reached by TLS, or without leaving the machine."""
+    return _is_http(text) and (text.startswith("https://") or urlsplit(text).hostname in ("127.0.0.1", "::1", "localhost"))
 
 
 def settings() -> Settings:

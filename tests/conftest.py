@@ -82,7 +82,10 @@ def database_url(cluster: Cluster, worker_id: str) -> str:
 def session_app(database_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Flask]:
     """The application on this worker's database."""
     media = tmp_path_factory.mktemp("media")
-    app = create_app(Settings(database_url=database_url, media_dir=str(media), cities_max_age_seconds=0))
+    settings = Settings(
+        database_url=database_url, media_dir=str(media), cities_max_age_seconds=0, secret_key="only for the tests " * 2
+    )
+    app = create_app(settings)
     yield app
     with app.app_context():
         db.engine.dispose()

@@ -108,3 +108,31 @@ def test_it_can_be_taken_again_after_it_was_taken_back(first: str):
     upgrade(first)
 
     assert len(rows(first, "select calendar_id from routing_rule")) == 1
+
+
+def test_a_key_of_before_reports_and_no_more(first: str):
+    with psycopg.connect(first) as connection:
+        connection.execute("insert into api_key (name, prefix, digest, created_at) values ('old', 'd311-0', '\\x00', now())")
+
+    upgrade(first)
+
+    assert [row.scopes for row in rows(first, "select scopes from api_key")] == [["report"]]
+
+
+def test_a_key_that_would_be_good_for_more_is_revoked_when_its_scopes_are_taken_back(first: str):
+    upgrade(first)
+    with psycopg.connect(first) as connection:
+        connection.execute("""
+            insert into api_key (name, prefix, digest, created_at, scopes) values
+                ('report', 'd311-1', '\\x01', now(), '{report}'), ('updates', 'd311-2', '\\x02', now(), '{updates}'),
+                ('both', 'd311-3', '\\x03', now(), '{report,updates}'), ('hall', 'd311-4', '\\x04', now(), '{report,updates}')
+        """)
+        connection.execute("""
+            insert into api_key_grant (api_key_id, jurisdiction_id, department_id)
+                select k.id, d.jurisdiction_id, d.id from api_key k, department d where k.name = 'hall'
+        """)
+
+    command.downgrade(configuration(first), "0003")
+
+    good = rows(first, "select name from api_key where revoked_at is null order by name")
+    assert [row.name for row in good] == ["both", "report"]

@@ -16,6 +16,12 @@ from open311.config import CHECKOUT, BadSetting, Settings
         pytest.param("OPEN311_GEOCODER_URL", "nominatim", "must be like https://host/search", id="no-scheme"),
         pytest.param("OPEN311_GEOCODER_URL", "http://host:port/", "must be like https://host/search", id="no-port"),
         pytest.param("OPEN311_GEOCODER_URL", "file:///etc/passwd", "must be like https://host/search", id="no-http"),
+        pytest.param("SECRET_KEY", "x" * 31, "SECRET_KEY must have 32 characters at least, got 31", id="short-secret"),
+        pytest.param("OPEN311_OIDC_ISSUER", "http://id.city.gov", "must be like https://id.city.gov", id="no-tls"),
+        pytest.param("OPEN311_OIDC_ISSUER", "id.city.gov", "must be like https://id.city.gov", id="no-provider"),
+        pytest.param(
+            "OPEN311_OIDC_CLIENT_ID", "d311", "OPEN311_OIDC_ISSUER and OPEN311_OIDC_CLIENT_SECRET must be set too", id="alone"
+        ),
         pytest.param("OPEN311_ENDPOINT_TYPE", "beta", "must be production or test, got 'beta'", id="no-such-type"),
     ],
 )
@@ -34,3 +40,10 @@ def test_the_table_of_settings_says_what_is_so() -> None:
     for each in fields(Settings):
         default = f"`{each.default}`" if each.default != "" else ""
         assert f"| `{each.metadata['name']}` | {default} | {each.metadata['about']} |" in lines
+
+
+def test_a_secret_is_not_told_when_it_cannot_be_used() -> None:
+    with pytest.raises(BadSetting) as refused:
+        Settings.from_environment({"SECRET_KEY": "hunter2"})
+
+    assert "hunter2" not in str(refused.value)

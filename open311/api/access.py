@@ -8,6 +8,7 @@ from typing import TypeVar
 from flask import request
 
 from db.driver import driver
+from open311.actors import Actor
 from open311.api.form import Form, read_form
 from open311.config import settings
 from open311.jurisdictions import City, cities
@@ -25,20 +26,23 @@ def public(view: View) -> View:
     return view
 
 
-def with_key(view: Callable[..., R]) -> Callable[..., R]:
-    """This route takes a form with an api_key: the view is called with form, city and key_id, or not at all.
+def with_key(needs: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """This route takes a form with an api_key of a scope: the view is called with form, city and actor, or not at all.
 
     Raises BadForm, KeyRefused, and what asked_city raises.
     """
 
-    @wraps(view)
-    def checked(**arguments: object) -> R:
-        form = read_form(request, settings())
-        city = asked_city(form)
-        return view(form=form, city=city, key_id=_caller_key(form, city), **arguments)
+    def declare(view: Callable[..., R]) -> Callable[..., R]:
+        @wraps(view)
+        def checked(**arguments: object) -> R:
+            form = read_form(request, settings())
+            city = asked_city(form)
+            return view(form=form, city=city, actor=_caller(form, city, needs), **arguments)
 
-    checked.access = WITH_KEY  # type: ignore[attr-defined]
-    return checked
+        checked.access = WITH_KEY  # type: ignore[attr-defined]
+        return checked
+
+    return declare
 
 
 def asked_city(form: Form | None = None) -> City:
@@ -59,14 +63,15 @@ def is_city_named() -> bool:
     return any(text.strip() for text in request.args.getlist("jurisdiction_id"))
 
 
-def _caller_key(form: Form, city: City) -> int:
-    """The id of the api_key in the form or query, or of the Authorization header's bearer; raises KeyRefused."""
+def _caller(form: Form, city: City, needs: str) -> Actor:
+    """Who has the api_key of the form or query, or of the Authorization header's bearer; raises KeyRefused."""
     bearer = request.authorization.token if request.authorization and request.authorization.type == "bearer" else None
     with driver.connection() as connection:
         return check_key(
             connection,
             form.first("api_key") or bearer or "",
             jurisdiction_id=city.id,
+            needs=needs,
             origin=request.headers.get("Origin"),
             now=datetime.now(UTC),
         )

@@ -8,6 +8,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from open311.actors import NotAllowed
 from open311.api.cors import allow_every_origin
 from open311.api.form import BadForm
 from open311.api.respond import respond
@@ -29,6 +30,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     JurisdictionMissing: (400, "jurisdiction_id is required: several cities are served here"),
     JurisdictionsDiffer: (400, "jurisdiction_id must be the same wherever it is given, got {}"),
     KeyRefused: (403, "{}"),
+    NotAllowed: (403, "{}"),
     ServiceMissing: (400, "service_code is required"),
     UnknownService: (404, "service_code {} was not found"),
     UnknownRequest: (404, "service_request_id {} was not found"),

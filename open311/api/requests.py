@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response, current_app, request
 
 from db.driver import driver
+from open311.actors import Actor
 from open311.api.access import arguments, asked_city, public, public_url, with_key
 from open311.api.form import Form
 from open311.api.fragments import Fragments
@@ -17,6 +18,7 @@ from open311.cases.posting import read_posted, take_in
 from open311.cases.search import Page, find_request, find_requests, read_requests
 from open311.config import settings
 from open311.jurisdictions import City
+from open311.keys import REPORT
 from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
@@ -36,8 +38,8 @@ def add_routes(api: Blueprint) -> None:
     api.get(f"/request/<number>.<{FORMATS}:format>", endpoint="show_request_singular")(show_request)
 
 
-@with_key
-def create_request(form: Form, city: City, key_id: int, format: str) -> Response:
+@with_key(needs=REPORT)
+def create_request(form: Form, city: City, actor: Actor, format: str) -> Response:
     """POST /requests.{json,xml}.  Spec 1.3.  200; 400 with every problem; 403 key; 404 service or jurisdiction unknown."""
     limits, now = settings(), whole_second(datetime.now(UTC))
     with driver.connection() as connection:
@@ -56,7 +58,7 @@ def create_request(form: Form, city: City, key_id: int, format: str) -> Response
             shelf,
             channel="app",
             now=now,
-            api_key_id=key_id,
+            api_key_id=actor.api_key_id,
             client_reference=_client_reference(form),
         )
     told = (service.notice, posted.submission.person.get("account_id"))

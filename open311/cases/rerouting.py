@@ -23,6 +23,7 @@ from open311.cases.posting import out_of_reach
 from open311.cases.search import UnknownRequest
 from open311.cases.stamps import stamp_anew
 from open311.cases.stored import JURISDICTION, stored_cases
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import City
 from open311.models import RequestEvent, Service, ServiceRequest
 from open311.services import AskedService, find_service
@@ -32,10 +33,6 @@ from schemas.definition import Answers, check
 from schemas.problems import Problems
 
 _BATCH_REQUESTS = 5000
-
-
-class UnknownDepartment(LookupError):
-    """No department or unit of the city has this code."""
 
 
 class ReasonMissing(ValueError):

@@ -21,7 +21,7 @@ class _Group(click.Group):
         return command
 
 
-_COMMANDS = ("boundary", "city", "key", "migrate", "request", "rule", "serve", "worker")
+_COMMANDS = ("boundary", "city", "key", "migrate", "request", "rule", "serve", "user", "worker")
 
 
 @click.group(cls=_Group)

@@ -15,7 +15,7 @@ from open311.app import create_app
 from open311.cli.city import load_cities
 from open311.config import CHECKOUT, BadSetting, Settings
 from open311.jurisdictions import cities
-from open311.keys import KeyRefused, check_key, create_key, revoke_key
+from open311.keys import REPORT, SCOPES, KeyRefused, check_key, create_key, revoke_key
 from schemas.moment import whole_second
 
 # jurisdiction_id: its folder in fixtures.
@@ -65,16 +65,17 @@ def _wants_requests() -> bool:
 
 
 def _demo_key(city_ids: Sequence[int]) -> str:
-    """The key of var/demo-key; a new one when that is not good in these cities, or good in others as well."""
+    """The key of var/demo-key, of every scope; a new one when that is not good in these cities, or good in others as well."""
     file = var_directory(CHECKOUT) / "demo-key"
     now = whole_second(datetime.now(UTC))
     secret = file.read_text().strip() if file.exists() else None
     with driver.transaction() as connection:
-        if secret and all(_is_good(connection, secret, city_id, now) for city_id in city_ids):
-            if not _is_good(connection, secret, _NO_CITY, now):
+        if secret and all(_is_good(connection, secret, city_id, REPORT, now) for city_id in city_ids):
+            has_every_scope = all(_is_good(connection, secret, city_ids[0], scope, now) for scope in SCOPES)
+            if has_every_scope and not _is_good(connection, secret, _NO_CITY, REPORT, now):
                 return secret
             revoke_key(connection, secret, now=now)
-        secret = create_key(connection, "demo", jurisdiction_ids=city_ids, now=now)
+        secret = create_key(connection, "demo", jurisdiction_ids=city_ids, scopes=SCOPES, now=now)
         file.parent.mkdir(parents=True, exist_ok=True)
         file.unlink(missing_ok=True)
         with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as kept:
@@ -82,9 +83,9 @@ def _demo_key(city_ids: Sequence[int]) -> str:
     return secret
 
 
-def _is_good(connection: "Connection[Any]", secret: str, city_id: int, now: datetime) -> bool:
+def _is_good(connection: "Connection[Any]", secret: str, city_id: int, needs: str, now: datetime) -> bool:
     try:
-        check_key(connection, secret, jurisdiction_id=city_id, origin=None, now=now)
+        check_key(connection, secret, jurisdiction_id=city_id, needs=needs, origin=None, now=now)
     except KeyRefused:
         return False
     return True

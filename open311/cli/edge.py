@@ -21,12 +21,15 @@ from sqlalchemy.orm import Session
 from db import db
 from db.cluster import ClusterError
 from geo.importing import BadBoundaries
+from open311.accounts import BadAccount, UnknownAccount
 from open311.app import create_app
 from open311.cases.search import UnknownRequest
 from open311.city.lines import BadFile
 from open311.config import BadSetting, settings
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
+from open311.passwords import BadPassword
 from open311.services import UnknownService
 from schemas import moment
 from schemas.problems import Problems
@@ -141,6 +144,12 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"no active service has the service_code {error}") from error
     except UnknownRequest as error:
         raise Refused(f"no request here has the number {error}") from error
+    except UnknownAccount as error:
+        raise Refused(f"no account has the e-mail address {error}") from error
+    except (BadAccount, BadPassword) as error:
+        raise Refused(str(error)) from error
+    except UnknownDepartment as error:
+        raise Refused(f"no department or unit of the city has the code {error}") from error
     except UnknownKey as error:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:

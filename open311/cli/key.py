@@ -7,8 +7,9 @@ from rich.table import Table
 
 from db.driver import driver
 from open311.cli.edge import show_table, with_app
+from open311.departments import department_id
 from open311.jurisdictions import cities
-from open311.keys import create_key, list_keys, revoke_key
+from open311.keys import REPORT, SCOPES, UPDATES, create_key, list_keys, revoke_key
 from schemas.moment import whole_second, write
 from schemas.text import one_line
 
@@ -21,16 +22,46 @@ def key() -> None:
 @key.command("create")
 @click.argument("name")
 @click.option("--jurisdiction", "jurisdictions", multiple=True, help="good in this city only (may be repeated); else in all")
+@click.option(
+    "--scope",
+    "scopes",
+    multiple=True,
+    type=click.Choice(SCOPES),
+    default=(REPORT,),
+    show_default=True,
+    help="report: reports and reads; updates: writes service request updates (may be repeated)",
+)
+@click.option(
+    "--department", "department_code", help="its updates are for this department's requests only; with one --jurisdiction"
+)
 @click.option("--origin", "origins", multiple=True, help="good for browsers on this origin only, such as https://city.gov")
 @with_app
-def create(name: str, jurisdictions: tuple[str, ...], origins: tuple[str, ...]) -> None:
+def create(
+    name: str,
+    jurisdictions: tuple[str, ...],
+    scopes: tuple[str, ...],
+    department_code: str | None,
+    origins: tuple[str, ...],
+) -> None:
     """Make a key called NAME and print it, this once."""
     if not one_line(name):
         raise click.BadParameter("must say something", param_hint="NAME")
-    ids = [cities().named(each).id for each in jurisdictions]
+    if department_code is not None and len(set(jurisdictions)) != 1:
+        raise click.BadParameter("is of one city: name it with --jurisdiction", param_hint="--department")
+    if department_code is not None and UPDATES not in scopes:
+        raise click.BadParameter("is for updates: add --scope updates", param_hint="--department")
+    ids = [cities().named(each).id for each in dict.fromkeys(jurisdictions)]
     with driver.transaction() as connection:
         secret = create_key(
-            connection, one_line(name), jurisdiction_ids=ids, origins=origins, now=whole_second(datetime.now(UTC))
+            connection,
+            one_line(name),
+            jurisdiction_ids=ids,
+            scopes=scopes,
+            department_id=None
+            if department_code is None
+            else department_id(connection, department_code, jurisdiction_id=ids[0]),
+            origins=origins,
+            now=whole_second(datetime.now(UTC)),
         )
     click.echo(secret)
 
@@ -38,15 +69,19 @@ def create(name: str, jurisdictions: tuple[str, ...], origins: tuple[str, ...]) 
 @key.command("list")
 @with_app
 def list_() -> None:
-    """Every key: how it begins, where it is good, when it was last used."""
+    """Every key: how it begins, what for and where it is good, when it was last used."""
     with driver.connection() as connection:
         keys = list_keys(connection)
-    table = Table("begins with", "name", "cities", "origins", "created", "last used", "revoked", box=None)
+    table = Table(
+        "begins with", "name", "scopes", "cities", "departments", "origins", "created", "last used", "revoked", box=None
+    )
     for each in keys:
         table.add_row(
             each.prefix,
             each.name,
+            ", ".join(each.scopes),
             ", ".join(each.jurisdictions) or "all",
+            ", ".join(each.departments) or "all",
             ", ".join(each.origins) or "any",
             write(each.created_at),
             write(each.last_used_at) if each.last_used_at else "never",

@@ -21,7 +21,6 @@ from open311.cases.rerouting import (
     RequestClosed,
     Rerouted,
     Rerouting,
-    UnknownDepartment,
     change,
     override,
     release,
@@ -32,6 +31,7 @@ from open311.cases.stamping import wait_for_older
 from open311.city.lines import BadFile
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, shortened, show_table, with_app
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
 from schemas.query import read_point

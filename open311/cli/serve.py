@@ -5,6 +5,7 @@ import fcntl
 import http.client
 import json
 import os
+import secrets
 import signal
 import socket
 import subprocess
@@ -287,6 +288,7 @@ def children_of(
     """The processes of a service, not yet started: the web server, then the worker."""
     environment = {
         # What a person may set, and what is so unless they do.
+        "SECRET_KEY": _secret_key(var),
         "OPEN311_DEFAULT_JURISDICTION": default_jurisdiction,
         "OPEN311_MEDIA_DIR": str(var / "media"),
         **os.environ,
@@ -299,6 +301,19 @@ def children_of(
         Child(name="the web server", command=web, environment=environment),
         Child(name="the worker", command=worker, environment=environment),
     ]
+
+
+def _secret_key(var: Path) -> str:
+    """The key that signs staff's cookies: made once for a var folder, readable by its owner only."""
+    file = var / "secret-key"
+    if not file.exists():
+        # Whole or not there: a key that was cut short would stop every start from now on.
+        made = file.with_name("secret-key.new")
+        made.unlink(missing_ok=True)
+        with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as kept:
+            kept.write(secrets.token_hex(32) + "\n")
+        made.rename(file)
+    return file.read_text().strip()
 
 
 @dataclass(frozen=True)

@@ -1,11 +1,13 @@
-"""Pages for people, photos, and the health of the process."""
+"""Pages for people and for staff, photos, and the health of the process."""
 
 from flask import Flask
 
-from open311.web import health, home, media
+from open311.config import Settings
+from open311.web import desk, health, home, media
 
 
-def register(app: Flask) -> None:
-    """Put the pages at the root."""
+def register(app: Flask, settings: Settings) -> None:
+    """Put the pages at the root, and those of staff at the desk."""
     for module in (health, home, media):
         module.add_routes(app)
+    desk.register(app, settings)

@@ -108,6 +108,18 @@ def test_a_key_of_one_city_is_403_in_another(
     assert api.post(in_boston, format, city=BOSTON, key=key).status == 200
 
 
+@in_both_formats
+def test_a_key_for_updates_alone_is_403_for_a_report(api: Api, connection: "Connection[Any]", kept: Kept, format: str) -> None:
+    key = create_key(connection, "crews", scopes=["updates"], now=NOW)
+    before = kept()
+
+    refused = api.post(STREET, format, key=key)
+
+    assert refused.status == 403
+    assert refused.problem == "api_key is not good for report, only for updates"
+    assert kept() == before
+
+
 @pytest.mark.statement(24)
 @in_both_formats
 def test_a_key_of_one_page_is_403_on_another(api: Api, connection: "Connection[Any]", kept: Kept, format: str) -> None:

@@ -19,7 +19,6 @@ from open311.cases.rerouting import (
     ReasonMissing,
     RequestClosed,
     Rerouted,
-    UnknownDepartment,
     change,
     open_ids,
     override,
@@ -28,6 +27,7 @@ from open311.cases.rerouting import (
     unplaced,
 )
 from open311.cases.search import UnknownRequest
+from open311.departments import UnknownDepartment
 from open311.services import UnknownService
 from schemas.problems import Problems
 from tests.cases.conftest import waiting_for_a_lock

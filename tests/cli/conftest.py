@@ -80,8 +80,8 @@ def commands(monkeypatch: pytest.MonkeyPatch, session_app: Flask) -> Iterator[Ru
 
     monkeypatch.setattr(edge, "create_app", create_app)
 
-    def run(*words: object) -> Result:
-        result = CliRunner().invoke(main, [str(word) for word in words])
+    def run(*words: object, input: str | None = None) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words], input=input)
         while made:
             with made.pop().app_context():
                 db.session.remove()

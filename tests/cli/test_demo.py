@@ -153,3 +153,23 @@ def test_without_both_demo_cities_there_is_no_demo_key(
 
     assert prepared == demo.Prepared(jurisdiction_ids=["small.gov", "other.gov"], api_key="")
     assert not (var / "demo-key").exists()
+
+
+def test_the_demo_key_has_every_scope(prepare: Callable[[], Any], look: Look, small: dict[str, SmallCity]):
+    prepare()
+
+    assert [row.scopes for row in look("select scopes from api_key")] == [["report", "updates"]]
+
+
+def test_a_demo_key_of_before_is_replaced_by_one_of_every_scope(
+    prepare: Callable[[], Any], look: Look, small: dict[str, SmallCity], empty_url: str
+):
+    first = prepare()
+    with psycopg.connect(empty_url) as connection:
+        connection.execute("update api_key set scopes = default")
+
+    second = prepare()
+
+    assert second.api_key != first.api_key
+    keys = look("select scopes, revoked_at is null as is_good from api_key order by id")
+    assert [(row.scopes, row.is_good) for row in keys] == [(["report"], False), (["report", "updates"], True)]

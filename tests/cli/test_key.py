@@ -8,8 +8,9 @@ from typing import Any
 import psycopg
 import pytest
 
+from open311.actors import NOTE, RECEIVE, SET_STATUS, Actor, allows
 from open311.keys import KeyRefused, check_key
-from tests.cli.conftest import Run, told
+from tests.cli.conftest import Run, told, usage
 
 Look = Callable[[str], list[Any]]
 NOW = datetime.now(UTC).replace(microsecond=0)
@@ -21,10 +22,10 @@ def city_id(look: Look) -> int:
     return int(look("select id from jurisdiction where slug = 'boston.gov'")[0].id)
 
 
-def use(url: str, secret: str, city_id: int, *, now: datetime = NOW) -> int:
+def use(url: str, secret: str, city_id: int, *, needs: str = "report", now: datetime = NOW) -> Actor:
     """Use the key as a POST does."""
     with psycopg.connect(url) as connection:
-        return check_key(connection, secret, jurisdiction_id=city_id, origin=None, now=now)
+        return check_key(connection, secret, jurisdiction_id=city_id, needs=needs, origin=None, now=now)
 
 
 def test_create_prints_the_secret_and_nothing_else(run: Run):
@@ -60,7 +61,7 @@ def test_a_key_of_no_city_and_no_origin_is_listed_as_good_everywhere(run: Run):
 
     row = run("key", "list").stdout.splitlines()[-1].split()
 
-    assert row[1:4] == ["portal", "all", "any"]
+    assert row[1:6] == ["portal", "report", "all", "all", "any"]
 
 
 def test_a_name_is_listed_as_it_was_given(run: Run):
@@ -114,7 +115,7 @@ def test_a_key_can_be_revoked_by_the_whole_of_it_and_the_others_stay(run: Run, o
 
     run("key", "revoke", first)
 
-    assert use(own_url, second, city_id)
+    assert use(own_url, second, city_id).name == "second"
     with pytest.raises(KeyRefused):
         use(own_url, first, city_id)
 
@@ -162,4 +163,87 @@ def test_a_key_for_an_unknown_city_is_not_made(run: Run, look: Look):
     message = told(run("key", "create", "portal", "--jurisdiction", "atlantis.gov"))
 
     assert message == "no city here has the jurisdiction_id atlantis.gov"
+    assert look("select 1 from api_key") == []
+
+
+def test_a_key_reports_and_no_more_unless_it_is_said(run: Run, own_url: str, city_id: int):
+    secret = run("key", "create", "portal").stdout.strip()
+
+    actor = use(own_url, secret, city_id)
+
+    assert (actor.kind, actor.name, allows(actor, RECEIVE), allows(actor, SET_STATUS)) == ("key", "portal", True, False)
+    with pytest.raises(KeyRefused, match="not good for updates, only for report"):
+        use(own_url, secret, city_id, needs="updates")
+
+
+def test_a_key_for_updates_sets_statuses_in_its_city_and_reports_nothing(run: Run, own_url: str, city_id: int):
+    secret = run("key", "create", "crews", "--scope", "updates").stdout.strip()
+
+    actor = use(own_url, secret, city_id, needs="updates")
+
+    assert [allows(actor, action) for action in (NOTE, SET_STATUS, RECEIVE)] == [True, True, False]
+    with pytest.raises(KeyRefused, match="not good for report, only for updates"):
+        use(own_url, secret, city_id)
+
+
+def test_a_key_of_every_scope_is_good_for_both(run: Run, own_url: str, city_id: int, look: Look):
+    secret = run("key", "create", "both", "--scope", "updates", "--scope", "report", "--scope", "report").stdout.strip()
+
+    assert use(own_url, secret, city_id) == use(own_url, secret, city_id, needs="updates")
+    assert [row.scopes for row in look("select scopes from api_key")] == [["report", "updates"]]
+
+
+def test_a_key_of_a_department_updates_what_that_and_its_units_answer_for(run: Run, own_url: str, city_id: int, look: Look):
+    kin = look("""
+        select u.id, u.code, p.id as parent_id, p.code as parent from department u
+        join department p on p.jurisdiction_id = u.jurisdiction_id and p.id = u.parent_id order by u.id limit 1
+    """)[0]
+    of_boston = ("--scope", "updates", "--jurisdiction", "boston.gov")
+    for code in (kin.code, kin.parent):
+        secret = run("key", "create", "crews", *of_boston, "--department", code).stdout.strip()
+
+        actor = use(own_url, secret, city_id, needs="updates")
+
+        assert allows(actor, SET_STATUS, department_ids=[kin.id]) and allows(actor, SET_STATUS, department_ids=[kin.parent_id])
+        assert not allows(actor, SET_STATUS, department_ids=[0])
+
+
+def test_the_list_shows_scopes_and_department(run: Run, look: Look):
+    code = look("select d.code from department d join jurisdiction j on j.id = jurisdiction_id where slug = 'boston.gov'")[
+        0
+    ].code
+    run("key", "create", "crews", "--scope", "updates", "--jurisdiction", "boston.gov", "--department", code)
+
+    row = run("key", "list").stdout.splitlines()[-1].split()
+
+    assert row[1:6] == ["crews", "updates", "boston.gov", code, "any"]
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        pytest.param(["--scope", "everything"], "'everything' is not one of 'report', 'updates'", id="no-such-scope"),
+        pytest.param(["--scope", "updates", "--department", "PWDx"], "name it with --jurisdiction", id="no-city"),
+        pytest.param(
+            ["--scope", "updates", "--department", "PWDx", "--jurisdiction", "boston.gov", "--jurisdiction", "seattle.gov"],
+            "is of one city",
+            id="two-cities",
+        ),
+        pytest.param(["--department", "PWDx", "--jurisdiction", "boston.gov"], "add --scope updates", id="reports-only"),
+    ],
+)
+def test_scopes_that_cannot_be_are_not_made(run: Run, look: Look, words: list[str], message: str):
+    assert message in usage(run("key", "create", "crews", *words))
+    assert look("select 1 from api_key") == []
+
+
+def test_a_department_of_another_city_is_told(run: Run, look: Look):
+    theirs = look("""
+        select d.code from department d join jurisdiction j on j.id = d.jurisdiction_id where slug = 'seattle.gov'
+        and d.code not in (select code from department where jurisdiction_id <> d.jurisdiction_id)
+    """)[0].code
+
+    message = told(run("key", "create", "crews", "--scope", "updates", "--jurisdiction", "boston.gov", "--department", theirs))
+
+    assert message == f"no department or unit of the city has the code {theirs}"
     assert look("select 1 from api_key") == []
