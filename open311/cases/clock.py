@@ -79,7 +79,7 @@ def used(target: Target, start: datetime, now: datetime, pauses: Sequence[Pause]
 
 def moment_of(target: Target, start: datetime, share: float, pauses: Sequence[Pause] = ()) -> datetime:
     """The first moment when this share of the target is used, `due` for 1; pauses as there.  Raises NeverOpen."""
-    if not share >= 0:
+    if not (share >= 0 and math.isfinite(share)):
         raise ValueError(f"share must be 0 or more, got {share}")
     began = _seconds(start)
     end = _due(target, began)
@@ -129,7 +129,7 @@ def _working_days_later(hours: Hours, start: int, days: int) -> int:
         if spans:
             days -= 1
             last_open = day
-        elif (day - last_open) * _DAY > _TWO_YEARS:
+        elif (day - last_open) * _DAY >= _TWO_YEARS:
             raise NeverOpen
     closes = max(until for _, until in spans) * _MINUTE
     return _first_at(hours.timezone, day * _DAY + min(second, closes))
@@ -203,12 +203,14 @@ def _openings(hours: Hours, start: int, end: int | None = None) -> Iterator[_Str
                 opens = max(midnight + opens_minute * _MINUTE, begin)
                 closes = min(midnight + closes_minute * _MINUTE, until)
                 if opens < closes:
+                    if end is None and opens > given_up:
+                        raise NeverOpen
                     given_up = closes + _TWO_YEARS
                     yield opens, closes
-        if end is not None and until >= end:
-            return
         if end is None and until > given_up:
             raise NeverOpen
+        if until == end:
+            return
 
 
 def _wall(zone: str, at: int) -> int:

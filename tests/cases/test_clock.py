@@ -163,7 +163,7 @@ def test_the_moment_of_a_share_is_the_first():
     assert moment_of(promise("17 working_hours"), at("2015-03-02 08:30"), 0.5) == at("2015-03-02 17:00")
 
 
-@pytest.mark.parametrize("share", [-0.1, float("nan")])
+@pytest.mark.parametrize("share", [-0.1, float("nan"), float("inf")])
 def test_there_is_no_moment_of_a_share_below_nothing(share: float):
     with pytest.raises(ValueError, match="share must be 0 or more"):
         moment_of(promise("1 working_days"), at("2015-03-02 08:30"), share)
@@ -173,6 +173,18 @@ def test_there_is_no_moment_of_a_share_below_nothing(share: float):
 def test_a_desk_that_never_opens_is_told(unit: str):
     with pytest.raises(NeverOpen):
         due(promise(unit, NEVER), at("2015-03-02 08:30"))
+
+
+@pytest.mark.parametrize("unit", ["1 working_days", "8.5 working_hours"])
+def test_a_desk_that_opens_again_is_waited_for_for_two_years(unit: str):
+    def opens_again(days_later: int) -> Hours:
+        first = date(2015, 3, 2)
+        days = {first: [(510, 1020)], first + days_later * DAY: [(510, 1020)]}
+        return Hours(timezone="America/New_York", weekly={}, days=days)
+
+    assert due(promise(unit, opens_again(700)), at("2015-03-02 09:00")) == at("2017-01-30 09:00")
+    with pytest.raises(NeverOpen):
+        due(promise(unit, opens_again(750)), at("2015-03-02 09:00"))
 
 
 def test_a_desk_that_opens_for_the_last_time_is_told():

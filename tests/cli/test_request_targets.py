@@ -19,6 +19,8 @@ TARGETS = """\
 - {group: Parks, calendar_days: 30}
 - {service_code: pothole, working_days: 1, calendar: office, valid_to: 2026-03-01}
 - {service_code: pothole, working_days: 5, calendar: office, valid_from: 2026-03-01}
+- {group: Streets, hours: 2}
+- {hours: 3}
 """
 ROWS = (
     # In hours, out of hours, before a holiday; with the target of March; an hour late by the office's clock, and more.
@@ -115,6 +117,18 @@ def test_a_service_without_a_target_agrees_with_nothing(run: Run, loaded: SmallC
     found = json.loads(good(run(*words(loaded, "--json"))))
 
     assert (found["services"][0]["targets"], found["services"][0]["equal"]) == ([], 0.0)
+
+
+def test_where_a_services_own_target_does_not_hold_its_groups_does(run: Run, loaded: SmallCity):
+    loaded.change("targets.yml", ", valid_to: 2026-03-01}", ", valid_from: 2026-02-12, valid_to: 2026-03-01}")
+
+    found = json.loads(good(run(*words(loaded, "--json"))))
+
+    assert found["services"][0]["targets"] == [
+        "2 hours",
+        "1 working day from 2026-02-12 before 2026-03-01",
+        "5 working days from 2026-03-01",
+    ]
 
 
 @pytest.mark.parametrize(
