@@ -224,6 +224,13 @@ def test_calendar_days_go_by_the_zone_they_are_given():
     assert due(target, start) == start + DAY
 
 
+def test_a_time_just_before_a_change_east_of_greenwich_is_the_one_before():
+    berlin = ZoneInfo("Europe/Berlin")
+    target = Target(amount=1, unit="calendar_days", timezone="Europe/Berlin")
+
+    assert due(target, at("2015-03-28 01:30", berlin)) == at("2015-03-29 01:30", berlin)
+
+
 # A second implementation, which walks minute by minute and knows nothing of offsets.
 
 ZONES = (
