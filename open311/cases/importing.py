@@ -142,11 +142,11 @@ def _with_zipcode(address: str | None, zipcode: str | None) -> str | None:
 
 
 def services_named(connection: "Connection[Any]", city: City, mapping: ExportMapping) -> dict[str, Any]:
-    """Recorded name to the service's id, service_group, type and is_private."""
+    """Recorded name to the service's id, code, name, service_group, type and is_private."""
     column = Service.code if mapping.match["service"] == "service_code" else Service.name
-    composed = select(column.label("named"), Service.id, Service.service_group, Service.type, Service.is_private).where(
-        Service.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
-    )
+    composed = select(
+        column.label("named"), Service.id, Service.code, Service.name, Service.service_group, Service.type, Service.is_private
+    ).where(Service.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger))
     return {row.named: row for row in Statement(composed).run(connection, jurisdiction_id=city.id)}
 
 

@@ -1,13 +1,30 @@
 """How a city's calendars get into the database, and out of it."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from typing import Any
 
 from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
-from routing.calendars import Calendar, CalendarDay, CalendarHours
+from routing.calendars import Calendar, CalendarDay, CalendarHours, Hours
 from schemas.calendar import days_that_differ
+
+
+def as_hours(about: Mapping[str, Any], *, timezone: str) -> Hours:
+    """The hours of a calendar as CalendarSchema loads it."""
+    weekly: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for weekdays, spans in about["hours"].items():
+        for weekday in weekdays:
+            weekly[weekday] += spans
+    days: dict[date, list[tuple[int, int]]] = defaultdict(list)
+    for day, opens, closes, _ in days_that_differ(about):
+        # A day that is closed is there without a stretch.
+        stretches = days[day]
+        if opens is not None and closes is not None:
+            stretches.append((opens, closes))
+    return Hours(timezone=timezone, weekly=dict(weekly), days=dict(days))
 
 
 def put_calendars(session: Session, city_id: int, given: Iterable[Mapping[str, Any]], *, timezone: str) -> None:

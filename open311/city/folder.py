@@ -11,7 +11,7 @@ from marshmallow import Schema, ValidationError
 from geo.importing import BadBoundaries, NewBoundary, read_geojson
 from open311.cases.recorded import ExportMapping
 from open311.city.addresses import ADDRESSES, NewAddress, read_addresses
-from open311.city.lines import BadFile, Lines
+from open311.city.lines import BadFile, Lines, load_list
 from open311.city.rules import Known, RuleLine, read_rules, unknown_names
 from schemas.calendar import CalendarSchema
 from schemas.city import DepartmentSchema, JurisdictionSchema, ServiceSchema
@@ -54,9 +54,9 @@ def read_folder(path: Path) -> CityFolder:
             return None
 
     jurisdiction = attempt(lambda: _one(path / "jurisdiction.yml", JurisdictionSchema()))
-    departments = attempt(lambda: _several(path / "departments.yml", DepartmentSchema()))
-    services = attempt(lambda: _several(path / "services.yml", ServiceSchema()))
-    calendars = attempt(lambda: _calendars(path / CALENDARS))
+    departments = attempt(lambda: load_list(path / "departments.yml", DepartmentSchema()))
+    services = attempt(lambda: load_list(path / "services.yml", ServiceSchema()))
+    calendars = attempt(lambda: read_calendars(path / CALENDARS))
     rules = attempt(lambda: read_rules(path / "rules.csv"))
     boundaries: dict[str, list[NewBoundary]] = {}
     for layer, about in (jurisdiction[0] if jurisdiction else {}).get("layers", {}).items():
@@ -101,21 +101,11 @@ def _one(path: Path, schema: Schema) -> tuple[dict[str, Any], Lines]:
         raise BadFile(lines.problems(error.messages)) from error
 
 
-def _several(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
-    lines = Lines(path)
-    if not isinstance(lines.data, list) or not lines.data:
-        raise BadFile([lines.at((), "must be a list")])
-    try:
-        return list(schema.load(lines.data, many=True)), lines
-    except ValidationError as error:
-        raise BadFile(lines.problems(error.messages)) from error
-
-
-def _calendars(path: Path) -> list[dict[str, Any]]:
-    """The calendars of a file, none when there is no such file."""
+def read_calendars(path: Path) -> list[dict[str, Any]]:
+    """The calendars of a file, none when there is no such file; raises BadFile."""
     if not path.exists():
         return []
-    calendars, lines = _several(path, CalendarSchema())
+    calendars, lines = load_list(path, CalendarSchema())
     codes = [each["code"] for each in calendars]
     twice = [position for position, code in enumerate(codes) if code in codes[:position]]
     if twice:

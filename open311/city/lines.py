@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import yaml
+from marshmallow import Schema, ValidationError
 
 # Names, positions in lists, and days, which YAML reads by itself.
 Path_ = tuple[str | int | date, ...]
@@ -128,6 +129,17 @@ class Lines:
         if isinstance(node, yaml.SequenceNode):
             return [self._value(item, (*path, position)) for position, item in enumerate(node.value)]
         return _scalar(node)
+
+
+def load_list(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
+    """The items of a YAML file that is a list, each as the schema loads it; raises BadFile with every problem."""
+    lines = Lines(path)
+    if not isinstance(lines.data, list) or not lines.data:
+        raise BadFile([lines.at((), "must be a list")])
+    try:
+        return list(schema.load(lines.data, many=True)), lines
+    except ValidationError as error:
+        raise BadFile(lines.problems(error.messages)) from error
 
 
 def _scalar(node: yaml.Node) -> Any:

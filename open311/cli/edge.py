@@ -4,6 +4,7 @@ import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -42,6 +43,12 @@ CONNECT_TIMEOUT_SECONDS = 5
 
 jurisdiction_option = click.option(
     "--jurisdiction", "jurisdiction_id", required=True, help="jurisdiction_id of the city, such as boston.gov"
+)
+mapping_option = click.option(
+    "--mapping",
+    required=True,
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="mapping.yml: how to read the file",
 )
 
 

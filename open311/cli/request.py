@@ -1,4 +1,4 @@
-"""open311 request import, change, assign, return, reroute, unplaced."""
+"""open311 request import, change, assign, return, reroute, unplaced; targets stands in a file of its own."""
 
 import os
 from collections.abc import Iterator
@@ -30,7 +30,8 @@ from open311.cases.rerouting import (
 from open311.cases.stamping import wait_for_older
 from open311.city.lines import BadFile
 from open311.cli.city import summary
-from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, shortened, show_table, with_app
+from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
+from open311.cli.request_targets import targets_
 from open311.departments import UnknownDepartment
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
@@ -39,12 +40,13 @@ from schemas.text import one_line
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
-mapping_option = click.option("--mapping", required=True, type=_FILE, help="mapping.yml: how to read the file")
-
 
 @click.group()
 def request() -> None:
     """Requests."""
+
+
+request.add_command(targets_)
 
 
 @request.command("import")

@@ -23,6 +23,7 @@ from open311.cli.edge import (
     Day,
     Refused,
     jurisdiction_option,
+    mapping_option,
     progress,
     proposal,
     show_table,
@@ -30,7 +31,6 @@ from open311.cli.edge import (
     transaction,
     with_app,
 )
-from open311.cli.request import mapping_option
 from open311.cli.rule_learn import learn_
 from open311.config import settings
 from open311.jurisdictions import cities

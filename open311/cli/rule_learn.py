@@ -12,8 +12,7 @@ from db.driver import driver
 from open311.cases.learning import History, read_history
 from open311.cases.recorded import ExportMapping
 from open311.city.rules import COLUMNS, as_csv
-from open311.cli.edge import Day, Refused, jurisdiction_option, progress, start_of, with_app
-from open311.cli.request import mapping_option
+from open311.cli.edge import Day, Refused, jurisdiction_option, mapping_option, progress, start_of, with_app
 from open311.jurisdictions import cities
 from routing.learn import PastCase, Rule, commonest, learn, measure
 
