@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
+from marshmallow import ValidationError
 from rich.table import Table
 from shapely import Point
 from sqlalchemy import func, select
@@ -27,7 +28,9 @@ from open311.cli.rule import show_difference
 from open311.jurisdictions import City, cities
 from open311.models import ServiceRequest
 from routing.models import RoutingRule
+from schemas.city import Code, Words
 from schemas.moment import whole_second, write
+from schemas.problems import flatten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -210,7 +213,7 @@ def _read(
     now: datetime,
 ) -> _Asked:
     connection = driver_connection(session)
-    layer = _layer(session, city, layer_code, new_name=new_name)
+    layer = _layer(session, city, layer_code) if new_name is None else _new_layer(session, city, layer_code, new_name)
     layer.code_property, layer.name_property = code_property or layer.code_property, name_property or layer.name_property
     drawn = read_boundaries(
         connection,
@@ -246,16 +249,34 @@ def _publish(
         ) from error
 
 
-def _layer(session: Session, city: City, code: str, *, new_name: str | None = None) -> Layer:
-    layer = session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
-    if layer is None and new_name is not None:
-        layer = Layer(jurisdiction_id=city.id, code=code, name=new_name, code_property="code", name_property="name")
-        session.add(layer)
-        session.flush()
+def _layer(session: Session, city: City, code: str) -> Layer:
+    layer = _find_layer(session, city, code)
     if layer is None:
         there = session.scalars(select(Layer.code).where(Layer.jurisdiction_id == city.id).order_by(Layer.code))
-        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; --new-layer NAME makes one")
+        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; boundary import --new-layer NAME makes one")
     return layer
+
+
+def _new_layer(session: Session, city: City, code: str, name: str) -> Layer:
+    """The layer of this code, made when the city has none."""
+    code, name = _good("--layer", Code(), code), _good("--new-layer", Words(), name)
+    layer = _find_layer(session, city, code)
+    if layer is None:
+        layer = Layer(jurisdiction_id=city.id, code=code, name=name, code_property="code", name_property="name")
+        session.add(layer)
+        session.flush()
+    return layer
+
+
+def _find_layer(session: Session, city: City, code: str) -> Layer | None:
+    return session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
+
+
+def _good(option: str, field: Words, text: str) -> str:
+    try:
+        return str(field.deserialize(text))
+    except ValidationError as error:
+        raise Refused(f"{option} {flatten(error.messages)[0]}") from error
 
 
 def _in_force(session: Session, layer: Layer, *, at: datetime) -> Sequence[Boundary]:

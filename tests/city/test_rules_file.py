@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shapely import MultiPolygon
 from sqlalchemy import select
 
 from db import db
+from geo.models import Boundary, Layer
 from open311.city.folder import read_folder
 from open311.city.lines import BadFile
 from open311.city.load import load_folder
@@ -24,7 +26,7 @@ from open311.models import Service
 from routing.models import RoutingRule
 from schemas.city import RuleSchema
 from tests.cases.smallville import SWAPPED, Smallville
-from tests.small_city import SmallCity
+from tests.small_city import CITY, SmallCity
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -207,6 +209,20 @@ def test_a_district_of_a_map_that_was_taken_back_is_none(app: Flask, folder: Sma
 
     with pytest.raises(BadFile, match="ward has no boundary 'N'"):
         put_rules_file(db.session(), town.city, file)
+
+
+def test_a_rule_for_everywhere_is_good_whatever_layers_there_are(city: City, folder: SmallCity):
+    blank = Layer(jurisdiction_id=city.id, code="", name="", code_property="code", name_property="name")
+    db.session.add(blank)
+    db.session.flush()
+    db.session.add(
+        Boundary(
+            jurisdiction_id=city.id, layer_id=blank.id, code="B", name="B", area=MultiPolygon([CITY]), area_square_metres=1
+        )
+    )
+    db.session.flush()
+
+    assert put_rules_file(db.session(), city, folder.path / "rules.csv") == 5
 
 
 # Written out again

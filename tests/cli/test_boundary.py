@@ -227,8 +227,17 @@ def test_rules_that_lose_their_district_are_told(run: Run, folder: SmallCity, tm
     ("changes", "says"),
     [
         pytest.param(
-            {"--layer": "beat"}, "Smallville has no layer 'beat', but city, ward; --new-layer NAME makes one", id="layer"
+            {"--layer": "beat"},
+            "Smallville has no layer 'beat', but city, ward; boundary import --new-layer NAME makes one",
+            id="layer",
         ),
+        pytest.param({"--layer": "", "--new-layer": "Beats"}, "--layer must not be empty", id="blank-code"),
+        pytest.param(
+            {"--layer": "beat 1", "--new-layer": "Beats"},
+            "--layer must be letters, digits, - and _ only, got 'beat 1'",
+            id="odd-code",
+        ),
+        pytest.param({"--layer": "beat", "--new-layer": " "}, "--new-layer must not be empty", id="blank-name"),
         pytest.param({"--crs": "EPSG:1"}, "EPSG:1", id="unknown-crs"),
         pytest.param({"--jurisdiction": "nowhere.gov"}, "no city here has the jurisdiction_id nowhere.gov", id="city"),
         pytest.param({"--code-property": "ID"}, "'ID'", id="no-such-property"),
