@@ -133,14 +133,14 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
 @click.option("--reroute", "reroutes", is_flag=True, help="route open requests anew by the map before, each with its reason")
 @with_app
 def undo(layer_code: str, jurisdiction_id: str, reroutes: bool) -> None:
-    """Take the newest map of a layer back, whether its day has come or not: the one before holds again."""
+    """Take the newest map of a layer back, whether its day has come or not: the one before holds again, or none."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with transaction() as session:
         layer = _layer(session, city, layer_code)
         try:
             version = withdraw(session, jurisdiction_id=city.id, layer_id=layer.id, now=now, reroutes=reroutes)
         except NothingToWithdraw as error:
-            raise Refused(f"{layer_code} has no map before the one in force") from error
+            raise Refused(f"{layer_code} has no map that can be taken back: one without a first day stays") from error
         stamp_later(driver_connection(session), version)
         began = write(version.valid_from) if version.valid_from else ""
     click.echo(f"the map of {layer_code} from {began} is taken back")
