@@ -27,7 +27,7 @@ from open311.city.lines import BadFile
 from open311.config import BadSetting, settings
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
-from open311.services import UnknownService
+from open311.services import ServiceMissing, UnknownService
 from schemas import moment
 from schemas.problems import Problems
 
@@ -55,7 +55,7 @@ class Day(click.ParamType[Any]):
         if isinstance(value, Day):
             return value
         try:
-            moment.read(value, ZoneInfo("UTC"))
+            moment.require_everywhere(value)
         except moment.NotAMoment as error:
             self.fail(str(error), param, ctx)
         return Day(value)
@@ -137,6 +137,8 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"no city here has the jurisdiction_id {error}") from error
     except Problems as error:
         raise Refused(shortened(error.messages)) from error
+    except ServiceMissing as error:
+        raise Refused("service_code is required") from error
     except UnknownService as error:
         raise Refused(f"no active service has the service_code {error}") from error
     except UnknownRequest as error:

@@ -136,6 +136,9 @@ FAULTS = [
     ),
     pytest.param("2026-03-08", "8 March", "5: valid_from: must be a date and time like", id="not-a-date"),
     pytest.param("2026-03-08", "2026-02-30", "5: valid_from: must be a date and time that exists", id="no-date-that-exists"),
+    pytest.param(
+        "2027-01-01", "9999-12-31T23:00:00", "3: valid_to: must be a date of the years 2 to 9998", id="after-the-calendar"
+    ),
     pytest.param("2027-01-01", "2025-01-01", "3: valid_to: must be later than valid_from", id="ends-before-it-begins"),
     pytest.param("2027-01-01", "2026-01-01", "3: valid_to: must be later than valid_from", id="ends-as-it-begins"),
     pytest.param(

@@ -271,8 +271,15 @@ def test_what_cannot_be_published_is_told_and_nothing_is_kept(
     assert look("select 1 from boundary where valid_to is not null or valid_from is not null") == []
 
 
-def test_a_day_that_is_none_is_a_usage_error(run: Run, folder: SmallCity):
-    result = run("boundary", "import", folder.path, "--layer", "ward", "--valid-from", "soon", "--jurisdiction", "small.gov")
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        pytest.param("soon", "must be a date and time like", id="words"),
+        pytest.param("9999-12-31 23:59", "must be a date of the years 2 to 9998", id="after-the-calendar-by-the-citys-clock"),
+    ],
+)
+def test_a_day_that_is_none_is_a_usage_error(run: Run, folder: SmallCity, day: str, says: str):
+    result = run("boundary", "import", folder.path, "--layer", "ward", "--valid-from", day, "--jurisdiction", "small.gov")
 
     assert result.exit_code == 2
-    assert "must be a date and time like" in result.stderr
+    assert says in result.stderr
