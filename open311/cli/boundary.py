@@ -23,7 +23,17 @@ from geo.models import Boundary, Layer, LayerVersion
 from geo.versions import NothingToWithdraw, VersionInTheWay, publish, withdraw
 from open311.cases.replaying import AFTER, BEFORE, MovedRequest, Replay
 from open311.cases.stamping import stamp_later
-from open311.cli.edge import Day, Refused, jurisdiction_option, proposal, show_table, transaction, with_app
+from open311.cli.edge import (
+    Day,
+    Refused,
+    jurisdiction_option,
+    proposal,
+    require_writable,
+    show_table,
+    transaction,
+    with_app,
+    write_file,
+)
 from open311.cli.rule import show_difference
 from open311.jurisdictions import City, cities
 from open311.models import ServiceRequest
@@ -103,6 +113,8 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     """
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     begins = max(valid_from.start(city.zone), now)
+    if geojson is not None:
+        require_writable(geojson)
     with proposal() as session:
         asked = _read(session, city, now=now, **options)
         connection = driver_connection(session)
@@ -123,7 +135,7 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     show_difference(difference)
     if geojson is not None:
         document = as_geojson(changes, extra=map(_request_feature, moved))
-        geojson.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(geojson, json.dumps(document, ensure_ascii=False) + "\n")
         click.echo(f"\nwritten to {geojson}")
 
 

@@ -1,9 +1,11 @@
 """What every command needs: the application, the database, and errors that a person can read."""
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
+from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -87,6 +89,22 @@ def start_of(day: Day | None, city: City) -> datetime | None:
 
 class Refused(click.ClickException):
     """A command that could not do all that was asked: nothing was changed, but for what the command said before."""
+
+
+def require_writable(path: Path) -> None:
+    """Raises Refused when a file cannot be written there: asked before the work whose result goes into it."""
+    if not path.parent.is_dir():
+        raise Refused(f"{path}: the folder {path.parent} is not there")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Refused(f"{path}: cannot be written")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write the text as the file, its line ends as they are; raises Refused."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def with_app(command: Callable[P, R]) -> Callable[P, R]:

@@ -134,6 +134,15 @@ def wards(run: Run, folder: SmallCity, tmp_path: Path) -> Path:
 OF_WARD = ("--layer", "ward", "--jurisdiction", "small.gov")
 
 
+def test_preview_does_no_work_for_a_file_that_cannot_be_written(run: Run, wards: Path, tmp_path: Path):
+    out = tmp_path / "nowhere" / "changes.geojson"
+
+    result = run("boundary", "preview", wards, *OF_WARD, "--valid-from", NEXT_YEAR, "--geojson", out)
+
+    assert told(result) == f"{out}: the folder {out.parent} is not there"
+    assert result.stdout == ""
+
+
 def test_preview_keeps_nothing(run: Run, wards: Path, look: Look):
     tables = (
         "select 'boundary', count(*), max(id), count(valid_to) as ended from boundary"

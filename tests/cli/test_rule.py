@@ -119,6 +119,12 @@ def test_export_writes_a_file_that_changes_nothing_when_it_is_imported(run: Run,
     assert file.read_text() == good(run("rule", "export", *CITY_WORDS)) == before
 
 
+def test_export_to_where_no_file_can_be_is_told(run: Run, tmp_path: Path):
+    out = tmp_path / "nowhere" / "rules.csv"
+
+    assert told(run("rule", "export", *CITY_WORDS, "--out", out)) == f"{out}: the folder {out.parent} is not there"
+
+
 def test_list_shows_a_line_for_each_rule_with_its_conditions(run: Run, loaded: SmallCity):
     file = loaded.write(
         "rules.csv",
