@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
+from marshmallow import ValidationError
 from rich.table import Table
 from shapely import Point
 from sqlalchemy import func, select
@@ -22,12 +23,24 @@ from geo.models import Boundary, Layer, LayerVersion
 from geo.versions import NothingToWithdraw, VersionInTheWay, publish, withdraw
 from open311.cases.replaying import AFTER, BEFORE, MovedRequest, Replay
 from open311.cases.stamping import stamp_later
-from open311.cli.edge import Day, Refused, jurisdiction_option, proposal, show_table, transaction, with_app
+from open311.cli.edge import (
+    Day,
+    Refused,
+    jurisdiction_option,
+    proposal,
+    require_writable,
+    show_table,
+    transaction,
+    with_app,
+    write_file,
+)
 from open311.cli.rule import show_difference
 from open311.jurisdictions import City, cities
 from open311.models import ServiceRequest
 from routing.models import RoutingRule
+from schemas.city import Code, Words
 from schemas.moment import whole_second, write
+from schemas.problems import flatten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,6 +113,8 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     """
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     begins = max(valid_from.start(city.zone), now)
+    if geojson is not None:
+        require_writable(geojson)
     with proposal() as session:
         asked = _read(session, city, now=now, **options)
         connection = driver_connection(session)
@@ -120,7 +135,7 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     show_difference(difference)
     if geojson is not None:
         document = as_geojson(changes, extra=map(_request_feature, moved))
-        geojson.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(geojson, json.dumps(document, ensure_ascii=False) + "\n")
         click.echo(f"\nwritten to {geojson}")
 
 
@@ -130,14 +145,14 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
 @click.option("--reroute", "reroutes", is_flag=True, help="route open requests anew by the map before, each with its reason")
 @with_app
 def undo(layer_code: str, jurisdiction_id: str, reroutes: bool) -> None:
-    """Take the newest map of a layer back, whether its day has come or not: the one before holds again."""
+    """Take the newest map of a layer back, whether its day has come or not: the one before holds again, or none."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with transaction() as session:
         layer = _layer(session, city, layer_code)
         try:
             version = withdraw(session, jurisdiction_id=city.id, layer_id=layer.id, now=now, reroutes=reroutes)
         except NothingToWithdraw as error:
-            raise Refused(f"{layer_code} has no map before the one in force") from error
+            raise Refused(f"{layer_code} has no map that can be taken back: one without a first day stays") from error
         stamp_later(driver_connection(session), version)
         began = write(version.valid_from) if version.valid_from else ""
     click.echo(f"the map of {layer_code} from {began} is taken back")
@@ -210,7 +225,7 @@ def _read(
     now: datetime,
 ) -> _Asked:
     connection = driver_connection(session)
-    layer = _layer(session, city, layer_code, new_name=new_name)
+    layer = _layer(session, city, layer_code) if new_name is None else _new_layer(session, city, layer_code, new_name)
     layer.code_property, layer.name_property = code_property or layer.code_property, name_property or layer.name_property
     drawn = read_boundaries(
         connection,
@@ -246,16 +261,34 @@ def _publish(
         ) from error
 
 
-def _layer(session: Session, city: City, code: str, *, new_name: str | None = None) -> Layer:
-    layer = session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
-    if layer is None and new_name is not None:
-        layer = Layer(jurisdiction_id=city.id, code=code, name=new_name, code_property="code", name_property="name")
-        session.add(layer)
-        session.flush()
+def _layer(session: Session, city: City, code: str) -> Layer:
+    layer = _find_layer(session, city, code)
     if layer is None:
         there = session.scalars(select(Layer.code).where(Layer.jurisdiction_id == city.id).order_by(Layer.code))
-        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; --new-layer NAME makes one")
+        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; boundary import --new-layer NAME makes one")
     return layer
+
+
+def _new_layer(session: Session, city: City, code: str, name: str) -> Layer:
+    """The layer of this code, made when the city has none."""
+    code, name = _good("--layer", Code(), code), _good("--new-layer", Words(), name)
+    layer = _find_layer(session, city, code)
+    if layer is None:
+        layer = Layer(jurisdiction_id=city.id, code=code, name=name, code_property="code", name_property="name")
+        session.add(layer)
+        session.flush()
+    return layer
+
+
+def _find_layer(session: Session, city: City, code: str) -> Layer | None:
+    return session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
+
+
+def _good(option: str, field: Words, text: str) -> str:
+    try:
+        return str(field.deserialize(text))
+    except ValidationError as error:
+        raise Refused(f"{option} {flatten(error.messages)[0]}") from error
 
 
 def _in_force(session: Session, layer: Layer, *, at: datetime) -> Sequence[Boundary]:
