@@ -173,11 +173,9 @@ def test_a_published_map_can_be_taken_back_before_its_day(run: Run, wards: Path,
 def test_the_first_map_of_a_new_layer_can_be_taken_back_and_the_folder_loads_again(run: Run, wards: Path, folder: SmallCity):
     of_beat = ("--layer", "beat", "--jurisdiction", "small.gov")
     run("boundary", "import", wards, *of_beat, "--new-layer", "Beats", "--valid-from", NEXT_YEAR)
-    refused = told(run("city", "load", folder.path))
 
     undone = run("boundary", "undo", *of_beat)
 
-    assert "take that back first" in refused
     assert undone.stdout == f"the map of beat from {NEXT_YEAR}T05:00:00Z is taken back\n"
     assert run("city", "load", folder.path).exit_code == 0
 
