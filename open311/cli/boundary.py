@@ -15,7 +15,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import db, driver_connection
-from geo.checking import LayerCheck, check_layer
+from geo.checking import LayerCheck, check_layer, codes_apart
 from geo.comparing import Comparison, as_geojson, compare
 from geo.geojson import feature
 from geo.importing import NewBoundary, read_boundaries
@@ -189,10 +189,11 @@ def list_(jurisdiction_id: str, layer_code: str | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """A map that was read, with what was found of it."""
+    """A map that was read, with what was found of it.  apart: the codes that do not touch the city's outline."""
 
     layer: Layer
     drawn: Sequence[NewBoundary]
+    apart: Sequence[str]
     check: LayerCheck
     source: str
 
@@ -235,8 +236,17 @@ def _read(
         crs=crs,
         sublayer=sublayer,
     )
-    outline = None if layer.id == city.outline_layer_id else _outline(session, city, now=now)
-    return _Asked(layer=layer, drawn=drawn, check=check_layer(connection, drawn, outline=outline), source=file.name)
+    outlines = _outlines(session, city, now=now)
+    apart = codes_apart(connection, drawn, outlines) if outlines else []
+    if len(apart) == len(drawn):
+        raise Refused(
+            f"{file.name}: no district touches {city.name} as it is drawn today: latitude and longitude may be exchanged, "
+            "or the coordinate system another one (--crs)"
+        )
+    outline = outlines[0] if len(outlines) == 1 and layer.id != city.outline_layer_id else None
+    return _Asked(
+        layer=layer, drawn=drawn, apart=apart, check=check_layer(connection, drawn, outline=outline), source=file.name
+    )
 
 
 def _publish(
@@ -301,15 +311,17 @@ def _in_force(session: Session, layer: Layer, *, at: datetime) -> Sequence[Bound
     ).all()
 
 
-def _outline(session: Session, city: City, *, now: datetime) -> Any:
-    rows = session.scalars(
-        select(Boundary.area).where(
+def _outlines(session: Session, city: City, *, now: datetime) -> Sequence[Any]:
+    """The areas of the city's outline, in the order of their codes."""
+    return session.scalars(
+        select(Boundary.area)
+        .where(
             Boundary.jurisdiction_id == city.id,
             Boundary.layer_id == city.outline_layer_id,
             Boundary.in_force(func.timestamptz(now)),
         )
+        .order_by(Boundary.code.collate("C"))
     ).all()
-    return rows[0] if len(rows) == 1 else None
 
 
 def _orphans(session: Session, city: City, asked: _Asked) -> list[str]:
@@ -331,6 +343,9 @@ def _say_findings(asked: _Asked) -> None:
     for each in asked.drawn:
         if each.repaired:
             click.echo(f"repaired {asked.layer.code} {each.code}: {each.repaired}")
+    if asked.apart:
+        rest = f" and {len(asked.apart) - _MAX_SHOWN} more" if len(asked.apart) > _MAX_SHOWN else ""
+        click.echo(f"outside the city's outline altogether: {', '.join(asked.apart[:_MAX_SHOWN])}{rest}")
     overlaps, gaps = asked.check.overlaps, asked.check.gaps
     if overlaps:
         total = sum(each.square_metres for each in overlaps)

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from tests.cli.conftest import Run, told
 from tests.geo.maps import draw, unpacked
-from tests.small_city import SmallCity
+from tests.small_city import CITY, SmallCity
 
 Look = Callable[[str], list[Any]]
 
@@ -240,6 +240,37 @@ def test_rules_that_lose_their_district_are_told(run: Run, folder: SmallCity, tm
     result = run("boundary", "import", file, "--layer", "ward", "--valid-from", "2026-01-01", "--jurisdiction", "small.gov")
 
     assert "rule pothole.east names ward E, which this map does not have: it will never answer" in result.stdout
+
+
+@pytest.mark.parametrize("layer", ["ward", "city"])
+def test_a_map_with_latitude_and_longitude_exchanged_is_refused(
+    run: Run, folder: SmallCity, tmp_path: Path, look: Look, layer: str
+):
+    run("city", "load", folder.path)
+    areas = [box(42.3, -71.2, 42.4, -71.12), box(42.3, -71.12, 42.4, -71.0)]
+    file = draw(tmp_path / "wards.gpkg", areas, crs="EPSG:4326", fields={"code": ["W", "E"], "name": ["West", "East"]})
+    of_layer = ("--layer", layer, "--valid-from", "2026-01-01", "--jurisdiction", "small.gov")
+
+    for command in ("preview", "import"):
+        assert told(run("boundary", command, file, *of_layer)) == (
+            "wards.gpkg: no district touches Smallville as it is drawn today: latitude and longitude may be exchanged, "
+            "or the coordinate system another one (--crs)"
+        )
+    assert look("select 1 from layer_version where valid_from is not null") == []
+
+
+def test_districts_that_lie_outside_every_part_of_the_outline_are_named(run: Run, folder: SmallCity, tmp_path: Path):
+    island = box(-70.9, 42.3, -70.8, 42.4)
+    folder.draw("city", {"S": CITY, "I": island})
+    run("city", "load", folder.path)
+    areas = [CITY, island, box(42.3, -71.2, 42.4, -71.0)]
+    names = ["MAIN", "ISLE", "LOST"]
+    file = draw(tmp_path / "wards.gpkg", areas, crs="EPSG:4326", fields={"code": names, "name": names})
+
+    result = run("boundary", "import", file, *OF_WARD, "--valid-from", "2026-01-01")
+
+    assert result.exit_code == 0, result.output
+    assert "outside the city's outline altogether: LOST\n" in result.stdout
 
 
 @pytest.mark.parametrize(
