@@ -1,4 +1,4 @@
-"""What is wrong with a map as a whole: ground that two districts claim, and ground that none does."""
+"""What is wrong with a map as a whole: ground that two districts claim, ground that none does, districts elsewhere."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Any
 
 from psycopg import Connection
 from shapely import MultiPolygon
-from sqlalchemy import Select, Text, cast, func, literal, null, select, union_all
+from sqlalchemy import Select, Text, cast, exists, func, literal, null, select, union_all
 
-from geo.pieces import SLIVER_SQUARE_METRES, District, Outline, Piece, cut_out, laid_out, parts_of, put_together
+from db.driver import Statement
+from geo.pieces import SLIVER_SQUARE_METRES, District, Outline, Piece, cut_out, laid_out, parameters, parts_of, put_together
 from geo.point import Point
 from geo.queries import each_part, filled, meets, shared, united, without
 
@@ -62,6 +63,13 @@ def check_layer(
     )
 
 
+def codes_apart(connection: "Connection[Any]", districts: Sequence[District], outlines: Sequence[MultiPolygon]) -> list[str]:
+    """Codes of the districts that share no point with any of the outlines, in the order of the map."""
+    frame = [Outline(area=each) for each in outlines]
+    found = _APART.run(connection, **parameters("layer", districts), **parameters("frame", frame))
+    return [row.code for row in found]
+
+
 _OVERLAP, _GAP = "overlap", "gap"
 
 
@@ -82,3 +90,12 @@ def _cut() -> Select[Any]:
 
 
 _FAULTS = parts_of(_cut())
+
+
+def _apart() -> Select[Any]:
+    layer, frame = laid_out("layer"), laid_out("frame")
+    met = exists().where(meets(layer.c.area, frame.c.area))
+    return select(layer.c.code).where(~met).order_by(layer.c.position)
+
+
+_APART = Statement(_apart())

@@ -23,7 +23,7 @@ class VersionInTheWay(ValueError):
 
 
 class NothingToWithdraw(LookupError):
-    """The layer has one map only, and none before it."""
+    """The layer has no map but the one without a beginning, or none at all."""
 
 
 def newest_version(session: Session, *, jurisdiction_id: int, layer_id: int) -> LayerVersion | None:
@@ -128,7 +128,7 @@ def rename(session: Session, names: Mapping[str, str], *, jurisdiction_id: int, 
 
 
 def withdraw(session: Session, *, jurisdiction_id: int, layer_id: int, now: datetime, reroutes: bool = False) -> LayerVersion:
-    """The layer's newest version, taken back: the map before it holds again, as if there had been no other.
+    """The layer's newest version, taken back: the map before it holds again, or none, as if there had been no other.
 
     Boundaries that requests were stamped with stay as rows that are never in force, until the stamps are gone.  Raises
     NothingToWithdraw.  Flushes.
@@ -141,8 +141,6 @@ def withdraw(session: Session, *, jurisdiction_id: int, layer_id: int, now: date
     was_in_force = or_(Boundary.valid_from.is_(None), Boundary.valid_from < version.valid_from)
     ended = session.scalars(select(Boundary).where(*mine, Boundary.valid_to == version.valid_from, was_in_force)).all()
     begun = session.scalars(select(Boundary).where(*mine, Boundary.valid_from == version.valid_from)).all()
-    if session.scalar(select(Boundary.id).where(*mine, was_in_force).limit(1)) is None:
-        raise NothingToWithdraw
     for row in begun:
         row.valid_to = version.valid_from
     session.flush()

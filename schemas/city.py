@@ -184,7 +184,7 @@ class Day(Printable):
         text = super()._deserialize(value, attr, data, **kwargs)
         try:
             if text:
-                moment.read(text, ZoneInfo("UTC"))
+                moment.require_everywhere(text)
         except moment.NotAMoment as error:
             raise ValidationError(str(error)) from error
         return text

@@ -42,6 +42,12 @@ def read(text: str, zone: ZoneInfo, *, end_of_day: bool = False) -> datetime:
         raise NotAMoment(f"must be a date and time that exists, got {text!r}") from error
 
 
+def require_everywhere(text: str) -> None:
+    """Raises NotAMoment unless `read` takes the text in every zone, and every zone can write what it read."""
+    if not 1 < read(text, ZoneInfo("UTC")).year < 9999:
+        raise NotAMoment(f"must be a date of the years 2 to 9998, got {text!r}")
+
+
 def whole_second(now: datetime) -> datetime:
     """The moment with its fraction of a second cut off."""
     return now.replace(microsecond=0)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import click
 import pytest
 from click.testing import CliRunner
 from lxml import etree
@@ -197,13 +198,14 @@ def _problem(command: Command) -> str | None:
 def _problem_of_open311(words: Sequence[str]) -> str | None:
     """Why a line of the `open311` command can't be right: the sub-commands and options that its --help names."""
     names = []
-    group: Any = main
+    group: click.Command = main
     for word in words:
-        if not hasattr(group, "commands") or word not in group.commands:
+        found = group.get_command(click.Context(group), word) if isinstance(group, click.Group) else None
+        if found is None:
             break
-        group = group.commands[word]
+        group = found
         names.append(word)
-    if hasattr(group, "commands"):
+    if isinstance(group, click.Group):
         return f"open311 {' '.join(words)} is no command"
     asked = CliRunner().invoke(main, [*names, "--help"])
     if asked.exit_code != 0:

@@ -95,7 +95,7 @@ def unknown_names(path: Path, rules: Iterable[RuleLine], known: Known) -> Iterat
         for name, codes in named.items():
             if rule[name] and rule[name] not in codes:
                 yield f"{path}:{line}: {name}: nothing has the code {rule[name]!r}"
-        if rule["layer"] in known.boundaries and rule["boundary"] not in known.boundaries[rule["layer"]]:
+        if rule["layer"] and rule["layer"] in known.boundaries and rule["boundary"] not in known.boundaries[rule["layer"]]:
             yield f"{path}:{line}: boundary: {rule['layer']} has no boundary {rule['boundary']!r}"
         if rule["attribute"]:
             yield from (f"{path}:{line}: {problem}" for problem in _unasked(rule, known))

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 
 import click
+from marshmallow import ValidationError
 from rich.table import Table
 from shapely import Point
 from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from db import db, driver_connection
-from geo.checking import LayerCheck, check_layer
+from geo.checking import LayerCheck, check_layer, codes_apart
 from geo.comparing import Comparison, as_geojson, compare
 from geo.geojson import feature
 from geo.importing import NewBoundary, read_boundaries
@@ -22,12 +23,24 @@ from geo.models import Boundary, Layer, LayerVersion
 from geo.versions import NothingToWithdraw, VersionInTheWay, publish, withdraw
 from open311.cases.replaying import AFTER, BEFORE, MovedRequest, Replay
 from open311.cases.stamping import stamp_later
-from open311.cli.edge import Day, Refused, jurisdiction_option, proposal, show_table, transaction, with_app
+from open311.cli.edge import (
+    Day,
+    Refused,
+    jurisdiction_option,
+    proposal,
+    require_writable,
+    show_table,
+    transaction,
+    with_app,
+    write_file,
+)
 from open311.cli.rule import show_difference
 from open311.jurisdictions import City, cities
 from open311.models import ServiceRequest
 from routing.models import RoutingRule
+from schemas.city import Code, Words
 from schemas.moment import whole_second, write
+from schemas.problems import flatten
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -100,6 +113,8 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     """
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     begins = max(valid_from.start(city.zone), now)
+    if geojson is not None:
+        require_writable(geojson)
     with proposal() as session:
         asked = _read(session, city, now=now, **options)
         connection = driver_connection(session)
@@ -120,7 +135,7 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
     show_difference(difference)
     if geojson is not None:
         document = as_geojson(changes, extra=map(_request_feature, moved))
-        geojson.write_text(json.dumps(document, ensure_ascii=False) + "\n", encoding="utf-8")
+        write_file(geojson, json.dumps(document, ensure_ascii=False) + "\n")
         click.echo(f"\nwritten to {geojson}")
 
 
@@ -130,14 +145,14 @@ def preview(jurisdiction_id: str, valid_from: Day, last: int, geojson: Path | No
 @click.option("--reroute", "reroutes", is_flag=True, help="route open requests anew by the map before, each with its reason")
 @with_app
 def undo(layer_code: str, jurisdiction_id: str, reroutes: bool) -> None:
-    """Take the newest map of a layer back, whether its day has come or not: the one before holds again."""
+    """Take the newest map of a layer back, whether its day has come or not: the one before holds again, or none."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with transaction() as session:
         layer = _layer(session, city, layer_code)
         try:
             version = withdraw(session, jurisdiction_id=city.id, layer_id=layer.id, now=now, reroutes=reroutes)
         except NothingToWithdraw as error:
-            raise Refused(f"{layer_code} has no map before the one in force") from error
+            raise Refused(f"{layer_code} has no map that can be taken back: one without a first day stays") from error
         stamp_later(driver_connection(session), version)
         began = write(version.valid_from) if version.valid_from else ""
     click.echo(f"the map of {layer_code} from {began} is taken back")
@@ -174,10 +189,11 @@ def list_(jurisdiction_id: str, layer_code: str | None) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class _Asked:
-    """A map that was read, with what was found of it."""
+    """A map that was read, with what was found of it.  apart: the codes that do not touch the city's outline."""
 
     layer: Layer
     drawn: Sequence[NewBoundary]
+    apart: Sequence[str]
     check: LayerCheck
     source: str
 
@@ -210,7 +226,7 @@ def _read(
     now: datetime,
 ) -> _Asked:
     connection = driver_connection(session)
-    layer = _layer(session, city, layer_code, new_name=new_name)
+    layer = _layer(session, city, layer_code) if new_name is None else _new_layer(session, city, layer_code, new_name)
     layer.code_property, layer.name_property = code_property or layer.code_property, name_property or layer.name_property
     drawn = read_boundaries(
         connection,
@@ -220,8 +236,17 @@ def _read(
         crs=crs,
         sublayer=sublayer,
     )
-    outline = None if layer.id == city.outline_layer_id else _outline(session, city, now=now)
-    return _Asked(layer=layer, drawn=drawn, check=check_layer(connection, drawn, outline=outline), source=file.name)
+    outlines = _outlines(session, city, now=now)
+    apart = codes_apart(connection, drawn, outlines) if outlines else []
+    if len(apart) == len(drawn):
+        raise Refused(
+            f"{file.name}: no district touches {city.name} as it is drawn today: latitude and longitude may be exchanged, "
+            "or the coordinate system another one (--crs)"
+        )
+    outline = outlines[0] if len(outlines) == 1 and layer.id != city.outline_layer_id else None
+    return _Asked(
+        layer=layer, drawn=drawn, apart=apart, check=check_layer(connection, drawn, outline=outline), source=file.name
+    )
 
 
 def _publish(
@@ -246,16 +271,34 @@ def _publish(
         ) from error
 
 
-def _layer(session: Session, city: City, code: str, *, new_name: str | None = None) -> Layer:
-    layer = session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
-    if layer is None and new_name is not None:
-        layer = Layer(jurisdiction_id=city.id, code=code, name=new_name, code_property="code", name_property="name")
-        session.add(layer)
-        session.flush()
+def _layer(session: Session, city: City, code: str) -> Layer:
+    layer = _find_layer(session, city, code)
     if layer is None:
         there = session.scalars(select(Layer.code).where(Layer.jurisdiction_id == city.id).order_by(Layer.code))
-        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; --new-layer NAME makes one")
+        raise Refused(f"{city.name} has no layer {code!r}, but {', '.join(there)}; boundary import --new-layer NAME makes one")
     return layer
+
+
+def _new_layer(session: Session, city: City, code: str, name: str) -> Layer:
+    """The layer of this code, made when the city has none."""
+    code, name = _good("--layer", Code(), code), _good("--new-layer", Words(), name)
+    layer = _find_layer(session, city, code)
+    if layer is None:
+        layer = Layer(jurisdiction_id=city.id, code=code, name=name, code_property="code", name_property="name")
+        session.add(layer)
+        session.flush()
+    return layer
+
+
+def _find_layer(session: Session, city: City, code: str) -> Layer | None:
+    return session.scalars(select(Layer).where(Layer.jurisdiction_id == city.id, Layer.code == code)).one_or_none()
+
+
+def _good(option: str, field: Words, text: str) -> str:
+    try:
+        return str(field.deserialize(text))
+    except ValidationError as error:
+        raise Refused(f"{option} {flatten(error.messages)[0]}") from error
 
 
 def _in_force(session: Session, layer: Layer, *, at: datetime) -> Sequence[Boundary]:
@@ -268,15 +311,17 @@ def _in_force(session: Session, layer: Layer, *, at: datetime) -> Sequence[Bound
     ).all()
 
 
-def _outline(session: Session, city: City, *, now: datetime) -> Any:
-    rows = session.scalars(
-        select(Boundary.area).where(
+def _outlines(session: Session, city: City, *, now: datetime) -> Sequence[Any]:
+    """The areas of the city's outline, in the order of their codes."""
+    return session.scalars(
+        select(Boundary.area)
+        .where(
             Boundary.jurisdiction_id == city.id,
             Boundary.layer_id == city.outline_layer_id,
             Boundary.in_force(func.timestamptz(now)),
         )
+        .order_by(Boundary.code.collate("C"))
     ).all()
-    return rows[0] if len(rows) == 1 else None
 
 
 def _orphans(session: Session, city: City, asked: _Asked) -> list[str]:
@@ -298,6 +343,9 @@ def _say_findings(asked: _Asked) -> None:
     for each in asked.drawn:
         if each.repaired:
             click.echo(f"repaired {asked.layer.code} {each.code}: {each.repaired}")
+    if asked.apart:
+        rest = f" and {len(asked.apart) - _MAX_SHOWN} more" if len(asked.apart) > _MAX_SHOWN else ""
+        click.echo(f"outside the city's outline altogether: {', '.join(asked.apart[:_MAX_SHOWN])}{rest}")
     overlaps, gaps = asked.check.overlaps, asked.check.gaps
     if overlaps:
         total = sum(each.square_metres for each in overlaps)

@@ -1,6 +1,7 @@
 """What every command needs: the application, the database, and errors that a person can read."""
 
 import functools
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -31,7 +32,7 @@ from open311.departments import UnknownDepartment
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
 from open311.passwords import BadPassword
-from open311.services import UnknownService
+from open311.services import ServiceMissing, UnknownService
 from schemas import moment
 from schemas.problems import Problems
 
@@ -65,7 +66,7 @@ class Day(click.ParamType[Any]):
         if isinstance(value, Day):
             return value
         try:
-            moment.read(value, ZoneInfo("UTC"))
+            moment.require_everywhere(value)
         except moment.NotAMoment as error:
             self.fail(str(error), param, ctx)
         return Day(value)
@@ -97,6 +98,22 @@ def start_of(day: Day | None, city: City) -> datetime | None:
 
 class Refused(click.ClickException):
     """A command that could not do all that was asked: nothing was changed, but for what the command said before."""
+
+
+def require_writable(path: Path) -> None:
+    """Raises Refused when a file cannot be written there: asked before the work whose result goes into it."""
+    if not path.parent.is_dir():
+        raise Refused(f"{path}: the folder {path.parent} is not there")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise Refused(f"{path}: cannot be written")
+
+
+def write_file(path: Path, text: str) -> None:
+    """Write the text as the file, its line ends as they are; raises Refused."""
+    try:
+        path.write_text(text, encoding="utf-8", newline="")
+    except OSError as error:
+        raise Refused(f"{path}: cannot be written: {error.strerror}") from error
 
 
 def with_app(command: Callable[P, R]) -> Callable[P, R]:
@@ -147,6 +164,8 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"no city here has the jurisdiction_id {error}") from error
     except Problems as error:
         raise Refused(shortened(error.messages)) from error
+    except ServiceMissing as error:
+        raise Refused("service_code is required") from error
     except UnknownService as error:
         raise Refused(f"no active service has the service_code {error}") from error
     except UnknownRequest as error:

@@ -26,10 +26,12 @@ from open311.cli.edge import (
     mapping_option,
     progress,
     proposal,
+    require_writable,
     show_table,
     start_of,
     transaction,
     with_app,
+    write_file,
 )
 from open311.cli.rule_learn import learn_
 from open311.config import settings
@@ -90,7 +92,8 @@ def export(jurisdiction_id: str, out: Path | None) -> None:
     if out is None:
         click.echo(text, nl=False)
     else:
-        out.write_text(text, encoding="utf-8")
+        require_writable(out)
+        write_file(out, text)
 
 
 @rule.command("list")

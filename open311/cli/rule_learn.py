@@ -12,7 +12,17 @@ from db.driver import driver
 from open311.cases.learning import History, read_history
 from open311.cases.recorded import ExportMapping
 from open311.city.rules import COLUMNS, as_csv
-from open311.cli.edge import Day, Refused, jurisdiction_option, mapping_option, progress, start_of, with_app
+from open311.cli.edge import (
+    Day,
+    Refused,
+    jurisdiction_option,
+    mapping_option,
+    progress,
+    require_writable,
+    start_of,
+    with_app,
+    write_file,
+)
 from open311.jurisdictions import cities
 from routing.learn import PastCase, Rule, commonest, learn, measure
 
@@ -49,8 +59,7 @@ def learn_(
     First it learns without the last days and tells how many cases of those days the rules send where the city sent them,
     beside the commonest queue of each service.  Then it learns from all cases and writes the rules to --out.
     """
-    if not out.parent.is_dir():
-        raise Refused(f"{out}: the folder {out.parent} is not there")
+    require_writable(out)
     city = cities().named(jurisdiction_id)
     read = ExportMapping(mapping)
     with driver.transaction() as connection, progress() as bar:
@@ -71,10 +80,7 @@ def learn_(
     rules = learn(history.cases)
     if not rules:
         raise Refused(f"{file}: too few cases to learn a rule from ({len(history.cases)})")
-    try:
-        out.write_text(as_csv([_as_row(rule) for rule in rules]), encoding="utf-8", newline="")
-    except OSError as error:
-        raise Refused(f"{out}: cannot be written: {error.strerror}") from error
+    write_file(out, as_csv([_as_row(rule) for rule in rules]))
     click.echo(f"learnt on {_period(history.cases)}: {len(rules)} rules in {out}")
 
 

@@ -10,9 +10,11 @@ import pytest
 from flask import Flask
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from shapely import MultiPolygon
 from sqlalchemy import select
 
 from db import db
+from geo.models import Boundary, Layer
 from open311.city.folder import read_folder
 from open311.city.lines import BadFile
 from open311.city.load import load_folder
@@ -24,7 +26,7 @@ from open311.models import Service
 from routing.models import RoutingRule
 from schemas.city import RuleSchema
 from tests.cases.smallville import SWAPPED, Smallville
-from tests.small_city import SmallCity
+from tests.small_city import CITY, SmallCity
 
 pytestmark = pytest.mark.usefixtures("app")
 
@@ -134,6 +136,9 @@ FAULTS = [
     ),
     pytest.param("2026-03-08", "8 March", "5: valid_from: must be a date and time like", id="not-a-date"),
     pytest.param("2026-03-08", "2026-02-30", "5: valid_from: must be a date and time that exists", id="no-date-that-exists"),
+    pytest.param(
+        "2027-01-01", "9999-12-31T23:00:00", "3: valid_to: must be a date of the years 2 to 9998", id="after-the-calendar"
+    ),
     pytest.param("2027-01-01", "2025-01-01", "3: valid_to: must be later than valid_from", id="ends-before-it-begins"),
     pytest.param("2027-01-01", "2026-01-01", "3: valid_to: must be later than valid_from", id="ends-as-it-begins"),
     pytest.param(
@@ -227,6 +232,20 @@ def test_a_rule_of_a_service_that_is_retired_is_taken_as_well(app: Flask, folder
     file = folder.write("again.csv", as_csv(read_back(db.session(), town.city.id)))
 
     assert put_rules_file(db.session(), town.city, file) == 1
+
+
+def test_a_rule_for_everywhere_is_good_whatever_layers_there_are(city: City, folder: SmallCity):
+    blank = Layer(jurisdiction_id=city.id, code="", name="", code_property="code", name_property="name")
+    db.session.add(blank)
+    db.session.flush()
+    db.session.add(
+        Boundary(
+            jurisdiction_id=city.id, layer_id=blank.id, code="B", name="B", area=MultiPolygon([CITY]), area_square_metres=1
+        )
+    )
+    db.session.flush()
+
+    assert put_rules_file(db.session(), city, folder.path / "rules.csv") == 5
 
 
 # Written out again

@@ -13,7 +13,7 @@ from shapely.geometry.base import BaseGeometry
 
 from tests.cli.conftest import Run, told
 from tests.geo.maps import draw, unpacked
-from tests.small_city import SmallCity
+from tests.small_city import CITY, SmallCity
 
 Look = Callable[[str], list[Any]]
 
@@ -134,6 +134,15 @@ def wards(run: Run, folder: SmallCity, tmp_path: Path) -> Path:
 OF_WARD = ("--layer", "ward", "--jurisdiction", "small.gov")
 
 
+def test_preview_does_no_work_for_a_file_that_cannot_be_written(run: Run, wards: Path, tmp_path: Path):
+    out = tmp_path / "nowhere" / "changes.geojson"
+
+    result = run("boundary", "preview", wards, *OF_WARD, "--valid-from", NEXT_YEAR, "--geojson", out)
+
+    assert told(result) == f"{out}: the folder {out.parent} is not there"
+    assert result.stdout == ""
+
+
 def test_preview_keeps_nothing(run: Run, wards: Path, look: Look):
     tables = (
         "select 'boundary', count(*), max(id), count(valid_to) as ended from boundary"
@@ -157,8 +166,18 @@ def test_a_published_map_can_be_taken_back_before_its_day(run: Run, wards: Path,
 
     assert undone.stdout == f"the map of ward from {NEXT_YEAR}T05:00:00Z is taken back\n"
     assert look(in_force) == before
-    assert told(again) == "ward has no map before the one in force"
+    assert told(again) == "ward has no map that can be taken back: one without a first day stays"
     assert "taken back" in run("boundary", "list", *OF_WARD).stdout
+
+
+def test_the_first_map_of_a_new_layer_can_be_taken_back_and_the_folder_loads_again(run: Run, wards: Path, folder: SmallCity):
+    of_beat = ("--layer", "beat", "--jurisdiction", "small.gov")
+    run("boundary", "import", wards, *of_beat, "--new-layer", "Beats", "--valid-from", NEXT_YEAR)
+
+    undone = run("boundary", "undo", *of_beat)
+
+    assert undone.stdout == f"the map of beat from {NEXT_YEAR}T05:00:00Z is taken back\n"
+    assert run("city", "load", folder.path).exit_code == 0
 
 
 def test_a_map_before_one_that_is_published_is_refused(run: Run, wards: Path):
@@ -223,12 +242,52 @@ def test_rules_that_lose_their_district_are_told(run: Run, folder: SmallCity, tm
     assert "rule pothole.east names ward E, which this map does not have: it will never answer" in result.stdout
 
 
+@pytest.mark.parametrize("layer", ["ward", "city"])
+def test_a_map_with_latitude_and_longitude_exchanged_is_refused(
+    run: Run, folder: SmallCity, tmp_path: Path, look: Look, layer: str
+):
+    run("city", "load", folder.path)
+    areas = [box(42.3, -71.2, 42.4, -71.12), box(42.3, -71.12, 42.4, -71.0)]
+    file = draw(tmp_path / "wards.gpkg", areas, crs="EPSG:4326", fields={"code": ["W", "E"], "name": ["West", "East"]})
+    of_layer = ("--layer", layer, "--valid-from", "2026-01-01", "--jurisdiction", "small.gov")
+
+    for command in ("preview", "import"):
+        assert told(run("boundary", command, file, *of_layer)) == (
+            "wards.gpkg: no district touches Smallville as it is drawn today: latitude and longitude may be exchanged, "
+            "or the coordinate system another one (--crs)"
+        )
+    assert look("select 1 from layer_version where valid_from is not null") == []
+
+
+def test_districts_that_lie_outside_every_part_of_the_outline_are_named(run: Run, folder: SmallCity, tmp_path: Path):
+    island = box(-70.9, 42.3, -70.8, 42.4)
+    folder.draw("city", {"S": CITY, "I": island})
+    run("city", "load", folder.path)
+    areas = [CITY, island, box(42.3, -71.2, 42.4, -71.0)]
+    names = ["MAIN", "ISLE", "LOST"]
+    file = draw(tmp_path / "wards.gpkg", areas, crs="EPSG:4326", fields={"code": names, "name": names})
+
+    result = run("boundary", "import", file, *OF_WARD, "--valid-from", "2026-01-01")
+
+    assert result.exit_code == 0, result.output
+    assert "outside the city's outline altogether: LOST\n" in result.stdout
+
+
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
         pytest.param(
-            {"--layer": "beat"}, "Smallville has no layer 'beat', but city, ward; --new-layer NAME makes one", id="layer"
+            {"--layer": "beat"},
+            "Smallville has no layer 'beat', but city, ward; boundary import --new-layer NAME makes one",
+            id="layer",
         ),
+        pytest.param({"--layer": "", "--new-layer": "Beats"}, "--layer must not be empty", id="blank-code"),
+        pytest.param(
+            {"--layer": "beat 1", "--new-layer": "Beats"},
+            "--layer must be letters, digits, - and _ only, got 'beat 1'",
+            id="odd-code",
+        ),
+        pytest.param({"--layer": "beat", "--new-layer": " "}, "--new-layer must not be empty", id="blank-name"),
         pytest.param({"--crs": "EPSG:1"}, "EPSG:1", id="unknown-crs"),
         pytest.param({"--jurisdiction": "nowhere.gov"}, "no city here has the jurisdiction_id nowhere.gov", id="city"),
         pytest.param({"--code-property": "ID"}, "'ID'", id="no-such-property"),
@@ -250,8 +309,15 @@ def test_what_cannot_be_published_is_told_and_nothing_is_kept(
     assert look("select 1 from boundary where valid_to is not null or valid_from is not null") == []
 
 
-def test_a_day_that_is_none_is_a_usage_error(run: Run, folder: SmallCity):
-    result = run("boundary", "import", folder.path, "--layer", "ward", "--valid-from", "soon", "--jurisdiction", "small.gov")
+@pytest.mark.parametrize(
+    ("day", "says"),
+    [
+        pytest.param("soon", "must be a date and time like", id="words"),
+        pytest.param("9999-12-31 23:59", "must be a date of the years 2 to 9998", id="after-the-calendar-by-the-citys-clock"),
+    ],
+)
+def test_a_day_that_is_none_is_a_usage_error(run: Run, folder: SmallCity, day: str, says: str):
+    result = run("boundary", "import", folder.path, "--layer", "ward", "--valid-from", day, "--jurisdiction", "small.gov")
 
     assert result.exit_code == 2
-    assert "must be a date and time like" in result.stderr
+    assert says in result.stderr

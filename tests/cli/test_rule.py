@@ -123,6 +123,12 @@ def test_export_writes_a_file_that_changes_nothing_when_it_is_imported(run: Run,
     assert file.read_text() == good(run("rule", "export", *CITY_WORDS)) == before
 
 
+def test_export_to_where_no_file_can_be_is_told(run: Run, tmp_path: Path):
+    out = tmp_path / "nowhere" / "rules.csv"
+
+    assert told(run("rule", "export", *CITY_WORDS, "--out", out)) == f"{out}: the folder {out.parent} is not there"
+
+
 def test_list_shows_a_line_for_each_rule_with_its_conditions(run: Run, loaded: SmallCity):
     file = loaded.write(
         "rules.csv",
@@ -257,6 +263,7 @@ PLACE = ("--lat", "42.35", "--long", "-71.05")
         pytest.param(DRAFT, "a location is required", id="no-place"),
         pytest.param((*DRAFT, "--lat", "1", "--long", "1"), "lat 1.0, long 1.0 is outside the area served", id="outside"),
         pytest.param((*DRAFT, *PLACE, "--attribute", "DEPTH=x"), "DEPTH must be one of shallow, deep, got 'x'", id="answer"),
+        pytest.param(("--service-code", "", *PLACE), "service_code is required", id="blank-service"),
         pytest.param(("--service-code", "dragon", *PLACE), "no active service has the service_code dragon", id="service"),
         pytest.param(("--request", "A-9"), "no request here has the number A-9", id="number"),
     ],
@@ -274,6 +281,7 @@ def test_explain_tells_what_cannot_be_asked_in_one_message(run: Run, loaded: Sma
         pytest.param((), "say either --request NUMBER or --service-code CODE", id="neither"),
         pytest.param((*DRAFT, *PLACE, "--request", "A-1"), "say either --request NUMBER or --service-code CODE", id="both"),
         pytest.param((*DRAFT, *PLACE, "--at", "soon"), "must be a date and time like", id="no-date"),
+        pytest.param((*DRAFT, *PLACE, "--at", "9999-12-31T23:00:00"), "must be a date of the years 2 to 9998", id="no-end"),
         pytest.param((*DRAFT, *PLACE, "--attribute", "DEPTH"), "must be CODE=VALUE, got 'DEPTH'", id="no-answer"),
         pytest.param((*DRAFT, *PLACE, "--attribute", "=deep"), "must be CODE=VALUE, got '=deep'", id="no-question"),
     ],

@@ -281,14 +281,24 @@ def test_maps_are_taken_back_one_after_the_other_the_newest_first(town: Town):
         take_back(town)
 
 
-@pytest.mark.parametrize("valid_from", [pytest.param(None, id="since-ever"), pytest.param(TOMORROW, id="with-a-beginning")])
-def test_the_first_map_cannot_be_taken_back(town: Town, valid_from: datetime | None):
-    put(town, FIRST, valid_from)
+def test_a_map_that_holds_since_ever_cannot_be_taken_back(town: Town):
+    put(town, FIRST, None)
 
     with pytest.raises(NothingToWithdraw):
         take_back(town)
 
-    assert [row[2:] for row in rows(town)] == [(valid_from, None)] * 2
+    assert [row[2:] for row in rows(town)] == [(None, None)] * 2
+
+
+def test_the_first_map_can_be_taken_back_when_it_has_a_beginning(town: Town):
+    put(town, FIRST, TOMORROW)
+
+    take_back(town)
+
+    assert [row[2:] for row in rows(town)] == [(TOMORROW, TOMORROW)] * 2
+    with pytest.raises(NothingToWithdraw):
+        take_back(town)
+    assert put(town, FIRST, TOMORROW) is not None
 
 
 def test_a_layer_without_a_map_has_none_to_take_back(town: Town):
