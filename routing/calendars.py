@@ -19,7 +19,9 @@ from sqlalchemy import (
     func,
     or_,
     select,
+    text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import InstrumentedAttribute, Mapped, mapped_column
 from sqlalchemy.sql import ColumnElement
 
@@ -32,14 +34,19 @@ CalendarId = ColumnElement[int] | InstrumentedAttribute[int | None]
 
 
 class Calendar(CityRow, Base):
-    """Opening hours in the local time of `timezone`: by weekday, but for the days that differ."""
+    """Opening hours in the local time of `timezone`: by weekday, but for the days that differ.
+
+    source: the item of calendars.yml as it was written.  department_id: whose it is; null: the whole city's.
+    """
 
     __tablename__ = "calendar"
-    __table_args__ = (UniqueConstraint("jurisdiction_id", "code"),)
+    __table_args__ = (city_key("department_id", "department"), UniqueConstraint("jurisdiction_id", "code"))
 
     code: Mapped[str] = mapped_column(Text)
     name: Mapped[str] = mapped_column(Text)
     timezone: Mapped[str] = mapped_column(Text)
+    source: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    department_id: Mapped[int | None]
 
 
 class CalendarHours(CityRow, Base):

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 
 import holidays
-from marshmallow import Schema, ValidationError, fields, validates_schema
+from marshmallow import Schema, ValidationError, fields, post_load, validates_schema
 
 from schemas.city import Code, Words
 
@@ -82,6 +82,7 @@ class CalendarSchema(Schema):
     holidays = fields.Nested(HolidaysSchema, load_default=None)
     closed = fields.Dict(keys=Date(), values=Words(), load_default=dict)
     special = fields.Dict(keys=Date(), values=fields.List(Span()), load_default=dict)
+    department = Code(load_default=None)
 
     @validates_schema(pass_original=True)
     def _no_day_has_two_names(self, data: Any, original: Any, **kwargs: Any) -> None:
@@ -104,10 +105,21 @@ class CalendarSchema(Schema):
         if both:
             raise ValidationError(f"{min(both)} is closed as well", "special")
 
+    @post_load(pass_original=True)
+    def _keep_as_written(self, data: Any, original: Any, **kwargs: Any) -> Any:
+        """`source`: the item as it was written, days as text, to be written out again."""
+        return {**data, "source": {name: _as_written(value) for name, value in original.items()}}
+
 
 def public_holidays(country: str, subdivision: str | None) -> Mapping[date, str]:
     """Day and name of the public holidays in HOLIDAY_YEARS; raises NotImplementedError for a place the data do not have."""
     return holidays.country_holidays(country, subdiv=subdivision, years=HOLIDAY_YEARS)
+
+
+def _as_written(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _as_written(inner) for key, inner in value.items()}
+    return value
 
 
 def _parts(name: str) -> list[str]:

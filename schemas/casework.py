@@ -38,24 +38,14 @@ class Amount(fields.Float):
         return amount
 
 
-class TargetSchema(Schema):
-    """An item of targets.yml: of a service, of those of a group, or of every service."""
+class AmountSchema(Schema):
+    """How long something may take: an amount of one of the units, and the calendar of those that go by one."""
 
-    service_code = Code(load_default=None)
-    group = Words(load_default=None)
     working_days = Amount("working_days")
     working_hours = Amount("working_hours")
     calendar_days = Amount("calendar_days")
     hours = Amount("hours")
     calendar = Code(load_default=None)
-    department = Code(load_default=None)
-    valid_from = Date(load_default=None)
-    valid_to = Date(load_default=None)
-
-    @validates_schema
-    def _is_of_a_service_or_a_group(self, data: Any, **kwargs: Any) -> None:
-        if data["service_code"] and data["group"]:
-            raise ValidationError("must be left out where service_code is given", "group")
 
     @validates_schema
     def _has_one_unit_and_the_calendar_for_it(self, data: Any, **kwargs: Any) -> None:
@@ -66,6 +56,21 @@ class TargetSchema(Schema):
             raise ValidationError(f"is required for {given[0]}: the code of a calendar of calendars.yml", "calendar")
         if given[0] not in WORKING_UNITS and data["calendar"] is not None:
             raise ValidationError(f"must be left out for {given[0]}, which pass day and night", "calendar")
+
+
+class TargetSchema(AmountSchema):
+    """An item of targets.yml: of a service, of those of a group, or of every service."""
+
+    service_code = Code(load_default=None)
+    group = Words(load_default=None)
+    department = Code(load_default=None)
+    valid_from = Date(load_default=None)
+    valid_to = Date(load_default=None)
+
+    @validates_schema
+    def _is_of_a_service_or_a_group(self, data: Any, **kwargs: Any) -> None:
+        if data["service_code"] and data["group"]:
+            raise ValidationError("must be left out where service_code is given", "group")
 
     @validates_schema
     def _ends_after_it_begins(self, data: Any, **kwargs: Any) -> None:

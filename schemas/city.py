@@ -85,6 +85,7 @@ class JurisdictionSchema(Schema):
     contact = Words(required=True)
     key_service = Words(required=True)
     default_department = Code(required=True)
+    reopen_days = fields.Integer(load_default=30, strict=True, validate=validate.Range(min=0, max=3650))
     outline = Words(required=True)
     layers = fields.Dict(keys=Code(), values=fields.Nested(LayerSchema), required=True, validate=validate.Length(min=1))
 

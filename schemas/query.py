@@ -76,7 +76,20 @@ class RequestsQuerySchema(Schema):
     page_size = Count()
 
 
-_SCHEMA = RequestsQuerySchema()
+class UpdatesQuerySchema(Schema):
+    """Arguments of GET servicerequestupdates."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    service_request_id = Words()
+    start_date = Date()
+    end_date = Date()
+    page = Count()
+    page_size = Count()
+
+
+_SCHEMA, _UPDATES = RequestsQuerySchema(), UpdatesQuerySchema()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,6 +101,18 @@ class RequestsQuery:
     status: str | None
     requested_from: datetime | None
     requested_to: datetime | None
+    updated_from: datetime | None
+    updated_to: datetime | None
+    page: int
+    page_rows: int
+    is_extended: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class UpdatesQuery:
+    """What GET servicerequestupdates asks for: changes from and to, inclusive; None means no limit."""
+
+    numbers: Sequence[str] | None
     updated_from: datetime | None
     updated_to: datetime | None
     page: int
@@ -115,17 +140,14 @@ def read(
     """
     given = {name: [text for text in texts if text.strip(" ,")] for name, texts in arguments.items()}
     if given.get("service_request_id"):
-        given = {name: given[name] for name in ("service_request_id", "page", "page_size") if name in given}
+        given = {name: given[name] for name in ("service_request_id", "page", "page_size", "extensions") if name in given}
     try:
         found = _SCHEMA.load({name: texts for name, texts in given.items() if texts})
     except ValidationError as error:
         raise Problems(flatten(error.messages)) from error
 
     def when(name: str, *, end: bool) -> datetime | None:
-        try:
-            return moment.read(found[name], zone, end_of_day=end) if name in found else None
-        except moment.NotAMoment as error:  # beyond the year 9999, or before the year 1, in this zone
-            raise Problems([f"{name} {error}"]) from error
+        return _when(found, name, zone, end=end)
 
     numbers = found.get("service_request_id")
     updated_from, updated_to = when("updated_after", end=False), when("updated_before", end=True)
@@ -144,7 +166,43 @@ def read(
         updated_to=updated_to,
         page=found.get("page", 1),
         page_rows=min(found.get("page_size", max_page_rows), max_page_rows),
+        is_extended=wants_extensions(given),
     )
+
+
+def wants_extensions(arguments: Mapping[str, Sequence[str]]) -> bool:
+    """Whether the argument extensions asks for ours: true, 1, or a list of names, of which each means all."""
+    words = [word.strip().lower() for text in arguments.get("extensions", ()) for word in text.split(",")]
+    return any(word not in ("", "false", "0") for word in words)
+
+
+def read_updates(
+    arguments: Mapping[str, Sequence[str]], *, zone: ZoneInfo, now: datetime, max_span_days: int, max_page_rows: int
+) -> UpdatesQuery:
+    """The query of GET arguments (name: values as sent); dates as in `read`, ids override them.  Raises Problems."""
+    given = {name: [text for text in texts if text.strip(" ,")] for name, texts in arguments.items()}
+    try:
+        found = _UPDATES.load({name: texts for name, texts in given.items() if texts})
+    except ValidationError as error:
+        raise Problems(flatten(error.messages)) from error
+    numbers = found.get("service_request_id")
+    start, end = _when(found, "start_date", zone, end=False), _when(found, "end_date", zone, end=True)
+    if numbers is None:
+        start, end = _span(start, end, now=now, max_span_days=max_span_days)
+    return UpdatesQuery(
+        numbers=numbers,
+        updated_from=start,
+        updated_to=end,
+        page=found.get("page", 1),
+        page_rows=min(found.get("page_size", max_page_rows), max_page_rows),
+    )
+
+
+def _when(found: Mapping[str, Any], name: str, zone: ZoneInfo, *, end: bool) -> datetime | None:
+    try:
+        return moment.read(found[name], zone, end_of_day=end) if name in found else None
+    except moment.NotAMoment as error:  # beyond the year 9999, or before the year 1, in this zone
+        raise Problems([f"{name} {error}"]) from error
 
 
 def _span(

@@ -2,7 +2,7 @@
 
 from marshmallow import Schema
 
-from schemas.representation import Moment, Number, Representation, Text
+from schemas.representation import Items, Moment, Number, Order, Part, Representation, Text
 
 
 class RequestSchema(Schema):
@@ -25,6 +25,56 @@ class RequestSchema(Schema):
     lat = Number(allow_none=True)
     long = Number(allow_none=True)
     media_url = Text(allow_none=True)
+
+
+class PhaseSchema(Schema):
+    """A phase of a request; expected_datetime while it is open and has a target."""
+
+    code = Text(required=True)
+    name = Text(required=True)
+    status = Text(required=True)
+    agency_responsible = Text(required=True)
+    opened_datetime = Moment(allow_none=True)
+    expected_datetime = Moment(allow_none=True)
+    closed_datetime = Moment(allow_none=True)
+
+
+class ExtendedSchema(Schema):
+    """What we know beyond the specification.  Spec 5.1, 5.2."""
+
+    channel = Text(required=True)
+    detailed_status = Text(required=True)
+    status_name = Text(required=True)
+    unit = Text(allow_none=True)
+    priority = Text(required=True)
+    times_reopened = Order(required=True)
+    phases = Items("phase", PhaseSchema)
+    media_urls = Items("media_url")
+
+
+class FollowOnSchema(Schema):
+    """The part of the work that a note is about."""
+
+    service_request_id = Text(required=True)
+    service_name = Text(required=True)
+    agency_responsible = Text(allow_none=True)
+
+
+class NoteSchema(Schema):
+    """Something that happened to a request, as everybody may know it."""
+
+    datetime = Moment(required=True)
+    type = Text(required=True)
+    summary = Text(required=True)
+    description = Text(allow_none=True)
+    extended_attributes = Part(FollowOnSchema)
+
+
+class ExtendedRequestSchema(RequestSchema):
+    """A service request with what extensions=true adds."""
+
+    extended_attributes = Part(ExtendedSchema)
+    notes = Items("note", NoteSchema)
 
 
 class RealtimeReceiptSchema(Schema):
@@ -58,6 +108,7 @@ class TokenSchema(Schema):
 
 
 REQUESTS = Representation(schema=RequestSchema, plural="service_requests", singular="request")
+EXTENDED_REQUESTS = Representation(schema=ExtendedRequestSchema, plural="service_requests", singular="request")
 REALTIME_RECEIPT = Representation(schema=RealtimeReceiptSchema, plural="service_requests", singular="request")
 BATCH_RECEIPT = Representation(schema=BatchReceiptSchema, plural="service_requests", singular="request")
 BLACKBOX_RECEIPT = Representation(schema=BlackboxReceiptSchema, plural="service_requests", singular="request")

@@ -47,17 +47,17 @@ def read(form: Mapping[str, Sequence[str]]) -> tuple[Submission, list[str]]:
     description = clean(_first(form, "description"))
     if len(description) > MAX_DESCRIPTION_CHARACTERS:
         problems.append(f"description must be at most {MAX_DESCRIPTION_CHARACTERS} characters, got {len(description)}")
-    person = {name: _line(form, name, problems) for name in PERSONAL_FIELDS}
+    person = {name: line_of(form, name, problems) for name in PERSONAL_FIELDS}
     if not person["device_id"]:
-        person["device_id"] = _line(form, "deviceid", problems)  # one client's spelling
-    address_id = _line(form, "address_id", problems)
+        person["device_id"] = line_of(form, "deviceid", problems)  # one client's spelling
+    address_id = line_of(form, "address_id", problems)
     submission = Submission(
         description=description or None,
         point=point,
-        address=_line(form, "address_string", problems),
+        address=line_of(form, "address_string", problems),
         address_id=None if address_id == "#NOTPINPOINTED#" else address_id,
         person={name: value for name, value in person.items() if value},
-        media_urls=_media_urls(form, problems),
+        media_urls=media_urls_of(form, problems),
         submitted=_submitted(form),
         tried_a_place=bool(_first(form, "lat") or _first(form, "long")),
     )
@@ -69,7 +69,8 @@ def _first(form: Mapping[str, Sequence[str]], name: str) -> str:
     return next((value for value in form.get(name, ()) if value.strip() and value.strip() != "null"), "")
 
 
-def _line(form: Mapping[str, Sequence[str]], name: str, problems: list[str]) -> str | None:
+def line_of(form: Mapping[str, Sequence[str]], name: str, problems: list[str]) -> str | None:
+    """The text of a field as one line, None when it says nothing; what is wrong with it is added to problems."""
     text = one_line(_first(form, name))
     if len(text) > MAX_LINE_CHARACTERS:
         problems.append(f"{name} must be at most {MAX_LINE_CHARACTERS} characters, got {len(text)}")
@@ -94,7 +95,8 @@ def find_point(form: Mapping[str, Sequence[str]], problems: list[str]) -> Point 
     return Point(long=numbers["long"], lat=numbers["lat"]) if len(numbers) == 2 else None
 
 
-def _media_urls(form: Mapping[str, Sequence[str]], problems: list[str]) -> list[str]:
+def media_urls_of(form: Mapping[str, Sequence[str]], problems: list[str]) -> list[str]:
+    """The web addresses of the fields media_url; what is wrong with them is added to problems."""
     urls = []
     for text in map(one_line, form.get("media_url", ())):
         if not text or text == "null":

@@ -13,6 +13,8 @@ from open311.api.cors import allow_every_origin
 from open311.api.form import BadForm
 from open311.api.respond import respond
 from open311.cases.search import UnknownRequest, UnknownToken
+from open311.cases.statuses import StatusNotAllowed, TooLateToReopen
+from open311.cases.updates import UnknownWord
 from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction
 from open311.keys import KeyRefused
 from open311.services import ServiceMissing, UnknownService
@@ -36,6 +38,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     UnknownRequest: (404, "service_request_id {} was not found"),
     UnknownToken: (404, "token {} was not found"),
     BadForm: (400, "{}"),
+    UnknownWord: (400, "{}"),
+    StatusNotAllowed: (400, "{}"),
+    TooLateToReopen: (400, "{}"),
 }
 AWAY = (OperationalError, PoolTimeout)
 _AWAY_SECONDS = 10

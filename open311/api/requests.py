@@ -1,31 +1,34 @@
 """POST requests, GET requests, GET requests/{service_request_id}."""
 
 import hashlib
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from urllib.parse import urlencode
+from typing import Any
 
 from flask import Blueprint, Response, current_app, request
+from psycopg import Connection
 
 from db.driver import driver
 from open311.actors import Actor
 from open311.api.access import arguments, asked_city, public, public_url, with_key
 from open311.api.form import Form
 from open311.api.fragments import Fragments
+from open311.api.paging import page_headers
 from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
+from open311.cases.extending import extended
 from open311.cases.locating import locate
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import read_posted, take_in
-from open311.cases.search import Page, find_request, find_requests, read_requests
+from open311.cases.search import find_request, find_requests, read_requests
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.keys import REPORT
 from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
-from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS
+from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS
 from schemas.text import one_line
 
-_MAX_LINKED_QUERY_BYTES = 2000
 # The report's number in FixMyStreet: posted again with the same key, it is the same request.
 _FMS_ID = "attribute[fixmystreet_id]"
 
@@ -82,13 +85,19 @@ def list_requests(format: str) -> Response:
     )
     with driver.connection() as connection:
         page = find_requests(connection, asked, jurisdiction_id=city.id)
+        headers = page_headers(page=asked.page, page_rows=asked.page_rows, has_more=page.has_more)
+        if asked.is_extended:
+            rows = _with_extensions(connection, city, [key[0] for key in page.keys])
+            return respond(EXTENDED_REQUESTS, rows, format, headers=headers)
         fragments = _held_fragments().of(
             page.keys,
             (city.id, format, public_url()),
             read=lambda ids: read_requests(connection, ids, jurisdiction_id=city.id, public_url=public_url()),
             render=lambda rows: RENDERERS[format].fragments(REQUESTS, rows),
         )
-    return respond_with(REQUESTS, fragments, format, headers=_page_headers(asked, page))
+    return respond_with(
+        REQUESTS, fragments, format, headers=page_headers(page=asked.page, page_rows=asked.page_rows, has_more=page.has_more)
+    )
 
 
 @public
@@ -96,8 +105,19 @@ def show_request(number: str, format: str) -> Response:
     """GET /requests/{service_request_id}.{json,xml}.  Spec 1.6.  200; 400; 404 request or jurisdiction unknown."""
     city = asked_city()
     with driver.connection() as connection:
-        row = find_request(connection, number, jurisdiction_id=city.id, public_url=public_url())
+        request_id, *row = find_request(connection, number, jurisdiction_id=city.id, public_url=public_url())
+        if query.wants_extensions(arguments()):
+            return respond(EXTENDED_REQUESTS, _with_extensions(connection, city, [request_id]), format)
     return respond(REQUESTS, [row], format)
+
+
+def _with_extensions(connection: "Connection[Any]", city: City, ids: Sequence[int]) -> list[tuple[Any, ...]]:
+    """The rows of these public requests, in this order, with what extensions=true adds."""
+    rows = read_requests(connection, ids, jurisdiction_id=city.id, public_url=public_url())
+    by_id = {key[0]: row for key, row in rows.items()}
+    more = extended(connection, ids, jurisdiction_id=city.id, public_url=public_url())
+    # One that was hidden in between is left out.
+    return [(*by_id[each], *more[each]) for each in ids if each in by_id and each in more]
 
 
 def _held_fragments() -> Fragments:
@@ -113,23 +133,3 @@ def _client_reference(form: Form) -> str | None:
     reference = f"key:{key}" if key else f"fms:{fms_id}" if fms_id else None
     # Of any length, and told apart to the last character.
     return hashlib.sha256(reference.encode()).hexdigest() if reference else None
-
-
-def _page_headers(asked: query.RequestsQuery, page: Page) -> dict[str, str]:
-    """Link to the pages before and after (RFC 8288), and the page size in use."""
-    links = []
-    if asked.page > 1:
-        links += [(1, "first"), (asked.page - 1, "prev")]
-    if page.has_more:
-        links.append((asked.page + 1, "next"))
-    headers = {"X-Page-Size": str(asked.page_rows)}
-    # Many clients refuse a longer header line; a list of so many numbers needs no second page.
-    if links and len(request.query_string) <= _MAX_LINKED_QUERY_BYTES:
-        headers["Link"] = ", ".join(f'<{_page_url(number, asked.page_rows)}>; rel="{name}"' for number, name in links)
-    return headers
-
-
-def _page_url(number: int, page_rows: int) -> str:
-    given = [(name, text) for name, text in request.args.items(multi=True) if name not in ("page", "page_size")]
-    query_string = urlencode([*given, ("page", number), ("page_size", page_rows)])
-    return f"{public_url()}{request.path}?{query_string}"

@@ -7,13 +7,18 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, insert, literal, select
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, insert, literal, literal_column, select
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement
 from geo.point import Point
 from geo.queries import make_point
+from open311.actors import Actor
+from open311.cases import deadlines, phases
+from open311.cases.casework import Casework, Desk, casework
+from open311.cases.escalation import heed_words, steps_for_words
+from open311.cases.holding import Held, hold_new
 from open311.cases.jobs import queue
 from open311.cases.numbers import new_number, new_token
 from open311.cases.stamps import STAMP
@@ -46,7 +51,10 @@ class NewMedia:
 
 @dataclass(frozen=True, kw_only=True)
 class Draft:
-    """A request that was found good and is to be received.  found_how: how its point was found, for the history."""
+    """A request that was found good and is to be received.
+
+    found_how: how its point was found, for the history.  by: the member of staff who took it in, None for a client.
+    """
 
     service: NewService
     decision: Decision
@@ -61,6 +69,7 @@ class Draft:
     channel: str = "app"
     api_key_id: int | None = None
     client_reference: str | None = None
+    by: Actor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,17 +115,25 @@ def route(
 
 
 def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, now: datetime) -> Receipt:
-    """Keep a request: the row, its history, its stamp, who reported it, its media; for a batch service the job that numbers it.
+    """Keep a request: the row, its history, its stamp, who reported it, its media, its clock, the phases of its plan, and what
+    its words call for; for a batch service the job that numbers it.
 
     A client_reference that the same key has used before gives the earlier request's receipt, and nothing is kept.
     `now` is a whole second.  The caller's transaction makes it all one.
     """
     service, decision = draft.service, draft.decision
     is_batch = service.type == "batch"
+    work = casework(connection, jurisdiction_id)
+    target = work.target_of(service.id, service.group, at=now)
+    ladder = work.ladder_of(service.id, decision.chosen.department_id)
+    promised = deadlines.deadline(work, target, now, ladder=ladder) if target is not None else None
     values: dict[str, Any] = {
         "jurisdiction_id": jurisdiction_id,
         "service_id": service.id,
         "status": "open",
+        "case_status": "open",
+        "expected_at": promised.due_at if promised else None,
+        "taken_by_id": draft.by.account_id if draft.by else None,
         "description": draft.description,
         "department_id": decision.chosen.department_id,
         "unit_id": decision.chosen.unit_id,
@@ -149,11 +166,56 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
             if earlier is not None:
                 return _receipt(earlier.type, earlier.number, earlier.token, is_new=False)
     _keep_around(connection, draft, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
+    if target is not None and promised is not None:
+        key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
+        deadlines.begin(connection, promised, target, **key, phase_id=None, at=now)
+    has_plan = bool(work.plan_of(service.id))
+    if has_plan or steps_for_words(ladder, draft.description, draft.answers):
+        held = hold_new(connection, jurisdiction_id=jurisdiction_id, request_id=request_id)
+        if has_plan:
+            held = begin_plan(connection, work, held, decision, at=now)
+        heed_words(connection, work, held, now=now)
     if is_batch:
         queue.configure_task("number_request", connection=connection).defer(
             jurisdiction_id=jurisdiction_id, request_id=request_id
         )
     return _receipt(service.type, number, token)
+
+
+def begin_plan(connection: "Connection[Any]", work: Casework, held: Held, decision: Decision, *, at: datetime) -> Held:
+    """Begin the plan of the request's service; decision: who answers for the request by the rules."""
+    plan: list[tuple[Mapping[str, Any], Desk, int | None]] = []
+    for phase in work.plan_of(held.service_id):
+        if phase["department"] is not None:
+            plan.append((phase, work.desk(phase["department"]), None))
+        elif phase["service_code"] is not None:
+            service_id, _ = work.services[phase["service_code"]]
+            desk, routed_service_id = desk_by_rules(connection, work, held, service_id, at=at)
+            plan.append((phase, desk, routed_service_id))
+        else:
+            chosen = decision.chosen
+            plan.append((phase, work.desks[chosen.unit_id or chosen.department_id], None))
+    return phases.begin_plan(connection, work, held, plan, now=at)
+
+
+def desk_by_rules(
+    connection: "Connection[Any]", work: Casework, held: Held, service_id: int | None, *, at: datetime
+) -> tuple[Desk, int | None]:
+    """Who answers for a service (None: the request's own) where the request lies, and that service's id."""
+    code = next((code for code, (each, _) in work.services.items() if each == service_id), held.service_code)
+    service, group = work.services[code]
+    chosen = route(
+        connection,
+        jurisdiction_id=held.jurisdiction_id,
+        service=NewService(id=service, group=group, type="realtime", is_private=False),
+        point=held.point,
+        answers=held.attributes if service_id is None else {},
+        default_department_id=work.default_department_id,
+        at=at,
+        reported_at=held.requested_at,
+        unplaced_because=held.unplaced_because,
+    ).chosen
+    return work.desks[chosen.unit_id or chosen.department_id], service_id
 
 
 def _receipt(service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:
@@ -170,7 +232,14 @@ def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id
         connection,
         **key,
         at=now,
-        received=Jsonb({"channel": draft.channel, "api_key_id": draft.api_key_id, **draft.found_how}),
+        received=Jsonb(
+            {
+                "channel": draft.channel,
+                "api_key_id": draft.api_key_id,
+                **(draft.by.as_facts if draft.by else {}),
+                **draft.found_how,
+            }
+        ),
         routed=Jsonb(draft.decision.as_record(draft.point)),
     )
     if draft.decision.boundary_ids:
@@ -219,6 +288,9 @@ _INSERT = Statement(
             "token",
             "service_id",
             "status",
+            "case_status",
+            "expected_at",
+            "taken_by_id",
             "description",
             "department_id",
             "unit_id",
@@ -247,7 +319,9 @@ _EARLIER = Statement(
     )
     .where(
         ServiceRequest.jurisdiction_id == bindparam("jurisdiction_id"),
-        ServiceRequest.api_key_id == bindparam("api_key_id"),
+        # What staff take in has no key: a message that is delivered twice is one request all the same.
+        func.coalesce(ServiceRequest.api_key_id, literal_column("0"))
+        == func.coalesce(bindparam("api_key_id", type_=BigInteger), literal_column("0")),
         ServiceRequest.client_reference == bindparam("client_reference"),
     )
 )

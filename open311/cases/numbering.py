@@ -4,14 +4,14 @@ from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
-from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, and_, bindparam, func, insert, select, update
+from sqlalchemy import BigInteger, and_, bindparam, func, select, update
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement, driver
+from open311.cases.history import append
 from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.numbers import new_number
-from open311.models import RequestEvent, Service, ServiceRequest
+from open311.models import Service, ServiceRequest
 from schemas.moment import whole_second
 
 
@@ -28,7 +28,7 @@ def give_number(connection: "Connection[Any]", *, jurisdiction_id: int, request_
     number, now = new_number(), whole_second(now)
     if _NUMBER.run(connection, **key, number=number, now=now).fetchone() is None:
         return None
-    _EVENT.run(connection, **key, at=now, facts=Jsonb({"number": number}))
+    append(connection, **key, kind="numbered", facts={"number": number}, at=now)
     return number
 
 
@@ -49,14 +49,4 @@ _NUMBER = Statement(
         .scalar_subquery(),
     )
     .returning(ServiceRequest.id)
-)
-
-_EVENT = Statement(
-    insert(RequestEvent).values(
-        jurisdiction_id=bindparam("jurisdiction_id"),
-        request_id=bindparam("request_id"),
-        at=bindparam("at"),
-        kind="numbered",
-        facts=bindparam("facts"),
-    )
 )

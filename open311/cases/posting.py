@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from geo.districts import districts_at
 from geo.point import Point
+from open311.actors import Actor
 from open311.cases import intake
 from open311.cases.intake import Draft, NewMedia, Receipt
 from open311.cases.locating import Located
@@ -57,10 +58,12 @@ def take_in(
     now: datetime,
     api_key_id: int | None = None,
     client_reference: str | None = None,
+    by: Actor | None = None,
 ) -> Receipt:
     """Route what was posted and lies there, and receive it as a request, its photos on the shelf.
 
-    Addresses of photos count only where no file came.  Raises Problems with every problem, those of the place included.
+    Addresses of photos count only where no file came.  by: the member of staff who takes it in.
+    Raises Problems with every problem, those of the place included.
     """
     sent = posted.submission
     decision = intake.route(
@@ -94,6 +97,7 @@ def take_in(
         channel=channel,
         api_key_id=api_key_id,
         client_reference=client_reference,
+        by=by,
     )
     receipt = intake.receive(connection, draft, jurisdiction_id=city.id, now=now)
     if not receipt.is_new:
@@ -129,17 +133,23 @@ def read_posted(
         problems.append("a location is required: lat and long, address_string or address_id")
     answers, wrong = check(service.questions, sent.submitted, zone)
     problems += wrong
+    photos, bad = read_photos(files, limits)
+    problems += bad
+    return Posted(service=service, submission=sent, answers=answers, photos=photos, problems=problems)
+
+
+def read_photos(files: Sequence[UploadedFile], limits: Settings) -> tuple[list[Photo], list[str]]:
+    """The photos of a form's files, and what is wrong with them."""
     if len(files) > limits.max_photos:
-        problems.append(f"at most {limits.max_photos} photos may be sent, got {len(files)}")
-        files = ()
+        return [], [f"at most {limits.max_photos} photos may be sent, got {len(files)}"]
     photos: list[Photo] = []
+    problems: list[str] = []
     left = _PHOTOS_OF_LARGEST_SIZE * limits.max_photo_pixels
     for file in files:
         try:
-            most = min(left, limits.max_photo_pixels)
-            photo = read_photo(file.filename or "", file.read(), max_pixels=most)
+            photo = read_photo(file.filename or "", file.read(), max_pixels=min(left, limits.max_photo_pixels))
             left -= photo.width_pixels * photo.height_pixels
             photos.append(photo)
         except BadPhoto as error:
             problems.append(str(error))
-    return Posted(service=service, submission=sent, answers=answers, photos=photos, problems=problems)
+    return photos, problems

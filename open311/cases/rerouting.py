@@ -8,47 +8,34 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, insert, or_, select, update
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
-from sqlalchemy.orm import aliased
 
 from db.driver import Statement, planned_for_many
 from geo.placing import Placed, place
 from geo.point import Point
-from geo.queries import latitude, longitude, make_point
-from open311.cases import intake
+from geo.queries import make_point
+from open311.actors import CHANGE, REASSIGN, SYSTEM, Actor
+from open311.cases import deadlines, intake, phases
+from open311.cases.assignment import NothingChanges, RequestClosed
+from open311.cases.casework import Casework, casework
+from open311.cases.holding import Held, held_of, held_rows, hold, hold_new
 from open311.cases.locating import Located
-from open311.cases.numbers import spellings
 from open311.cases.posting import out_of_reach
-from open311.cases.search import UnknownRequest
 from open311.cases.stamps import stamp_anew
 from open311.cases.stored import JURISDICTION, stored_cases
-from open311.departments import UnknownDepartment
 from open311.jurisdictions import City
-from open311.models import RequestEvent, Service, ServiceRequest
+from open311.models import RequestEvent, ServiceRequest
 from open311.services import AskedService, find_service
 from routing.decision import Decision, candidates, decide
-from routing.models import Department
 from schemas.definition import Answers, check
 from schemas.problems import Problems
 
 _BATCH_REQUESTS = 5000
 
 
-class ReasonMissing(ValueError):
-    """A person who overrules the rules says why."""
-
-
 class NotOverridden(ValueError):
     """The request is routed by the rules already."""
-
-
-class NothingChanges(ValueError):
-    """The change would leave everything as it is."""
-
-
-class RequestClosed(ValueError):
-    """A closed request is nobody's to answer any more."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,8 +77,11 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
         row = stored[request_id]
         decision = decide(list(group), unplaced_because=row.unplaced_because)
         chosen = decision.chosen
-        if (chosen.department_id, chosen.unit_id) != (row.department_id, row.unit_id):
-            _apply(connection, row, decision, point=_point(row), jurisdiction_id=jurisdiction_id, cause=cause, now=now)
+        held = held_of(connection, jurisdiction_id, row)
+        if held.phases:
+            moved += _route_phases(connection, held, cause=cause, now=now)
+        elif (chosen.department_id, chosen.unit_id) != (row.department_id, row.unit_id):
+            _apply(connection, held, decision, cause=cause, now=now)
             moved += 1
     return moved
 
@@ -121,15 +111,17 @@ def reroute_open(
 
 
 def change(
-    connection: "Connection[Any]", city: City, number: str, changes: Changes, *, by: str, reason: str = "", now: datetime
+    connection: "Connection[Any]", city: City, number: str, changes: Changes, *, by: Actor, reason: str = "", now: datetime
 ) -> Rerouted:
     """A request with these changes, and one decision for all of them together.
 
     Another address moves a request that has no point, or has that of its address: to where it is, or among the unplaced.
     A request that a person routed keeps its department; a closed one as well.  Districts follow the location at once.
-    Raises UnknownRequest, UnknownService, NothingChanges, and Problems when what is new is not good.
+    Another service brings its own target, counted from when the request came in, and its own plan: what was not over of
+    the one before is skipped.
+    Raises UnknownService, NothingChanges, Problems when what is new is not good, and as `hold`.
     """
-    row = _locked(connection, city, number)
+    row = hold(connection, city, number, by, CHANGE)
     before = {
         "service_code": row.service_code,
         "long": row.long,
@@ -171,12 +163,11 @@ def change(
         problems = out_of_reach(connection, service, point, decision, city, at=now)
         if problems:
             raise Problems(problems)
-    key = {"jurisdiction_id": city.id, "request_id": row.id}
     _CHANGE.run(
         connection,
-        **key,
+        **row.key,
         service_id=service.new.id,
-        is_public=row.number is not None and not service.new.is_private and service.new.type != "blackbox",
+        is_public=not service.new.is_private and service.new.type != "blackbox",
         long=after["long"],
         lat=after["lat"],
         address=after["address"],
@@ -185,84 +176,55 @@ def change(
         unplaced_because=unplaced_because,
         now=now,
     )
-    _note(
-        connection,
-        row,
-        "changed",
-        {
-            "by": by,
-            "reason": reason or None,
-            "before": {name: before[name] for name in changed},
-            "after": {name: after[name] for name in changed},
-            # A point that was sent is no address's, were it the same.
-            **({"placed": None} if changes.point else located.as_facts),
-        },
-        jurisdiction_id=city.id,
-        now=now,
-    )
+    facts = {
+        "reason": reason or None,
+        "before": {name: before[name] for name in changed},
+        "after": {name: after[name] for name in changed},
+        # A point that was sent is no address's, were it the same.
+        **({"placed": None} if changes.point else located.as_facts),
+    }
+    row.append(connection, "changed", {**facts, **by.as_facts}, at=now)
     if {"long", "lat"} & set(changed):
-        stamp_anew(connection, **key, point=point, requested_at=row.requested_at, now=now)
-    if row.is_overridden or row.status == "closed":
+        stamp_anew(connection, **row.key, point=point, requested_at=row.requested_at, now=now)
+    if row.is_closed:
         return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
+    held = hold_new(connection, **row.key)
     cause = f"{', '.join(dict.fromkeys(_IN_WORDS[name] for name in changed))} changed"
-    _apply(connection, row, decision, point=point, jurisdiction_id=city.id, cause=cause, now=now)
+    work = casework(connection, city.id)
+    if "service_code" in changed:
+        target = work.target_of(held.service_id, held.service_group, at=held.requested_at)
+        deadlines.retarget(connection, work, **held.key, target=target, started_at=held.requested_at)
+    if held.phases or work.plan_of(held.service_id):
+        return _replan(connection, work, row, held, decision, cause=cause, is_another="service_code" in changed, now=now)
+    if row.is_overridden:
+        return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
+    _apply(connection, held, decision, cause=cause, now=now)
     return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
 
 
-def override(
-    connection: "Connection[Any]", city: City, number: str, department_code: str, *, by: str, reason: str, now: datetime
-) -> Rerouted:
-    """An open request given to a department or unit by a person: no rule, map or change moves it until it is released.
-
-    Raises UnknownRequest, UnknownDepartment, ReasonMissing, RequestClosed.
-    """
-    if not reason.strip():
-        raise ReasonMissing(number)
-    row = _locked(connection, city, number)
-    if row.status == "closed":
-        raise RequestClosed(number)
-    given = _DEPARTMENT.run(connection, jurisdiction_id=city.id, code=department_code).fetchone()
-    if given is None:
-        raise UnknownDepartment(department_code)
-    key = {"jurisdiction_id": city.id, "request_id": row.id}
-    _ASSIGN.run(
-        connection,
-        **key,
-        department_id=given.department_id,
-        unit_id=given.unit_id,
-        is_overridden=True,
-        now=now,
-    )
-    facts = {"department": given.department, "unit": given.unit, "before": row.answers_for, "by": by, "reason": reason.strip()}
-    _note(connection, row, "overridden", facts, jurisdiction_id=city.id, now=now)
-    return Rerouted(number=row.number, before=row.answers_for, after=given.unit or given.department, decision=None)
-
-
-def release(connection: "Connection[Any]", city: City, number: str, *, by: str, now: datetime) -> Rerouted:
+def release(connection: "Connection[Any]", city: City, number: str, *, by: Actor, now: datetime) -> Rerouted:
     """An overridden request returned to the rules, which decide at once.
 
-    Raises UnknownRequest, NotOverridden, RequestClosed.
+    Raises NotOverridden, RequestClosed, and as `hold`.
     """
-    row = _locked(connection, city, number)
-    if not row.is_overridden:
+    held = hold(connection, city, number, by, REASSIGN)
+    if not held.is_overridden:
         raise NotOverridden(number)
-    if row.status == "closed":
+    if held.is_closed:
         raise RequestClosed(number)
-    _note(connection, row, "released", {"by": by}, jurisdiction_id=city.id, now=now)
+    held.append(connection, "released", by.as_facts, at=now)
     _ASSIGN.run(
         connection,
-        jurisdiction_id=city.id,
-        request_id=row.id,
-        department_id=row.department_id,
-        unit_id=row.unit_id,
+        **held.key,
+        department_id=held.department_id,
+        unit_id=held.unit_id,
         is_overridden=False,
         now=now,
     )
-    rows = _DECIDE.run(connection, jurisdiction_id=city.id, ids=[row.id], now=now).fetchall()
-    decision = decide(rows, unplaced_because=row.unplaced_because)
-    cause = "it was returned to the rules"
-    _apply(connection, row, decision, point=_point(row), jurisdiction_id=city.id, cause=cause, now=now)
-    return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
+    rows = _DECIDE.run(connection, jurisdiction_id=city.id, ids=[held.id], now=now).fetchall()
+    decision = decide(rows, unplaced_because=held.unplaced_because)
+    _apply(connection, held, decision, cause="it was returned to the rules", now=now)
+    return Rerouted(number=held.number, before=held.answers_for, after=decision.chosen.answers, decision=decision)
 
 
 def open_ids(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[int]:
@@ -275,23 +237,11 @@ def unplaced(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[Any
     return _UNPLACED.run(connection, jurisdiction_id=jurisdiction_id).fetchall()
 
 
-def _locked(connection: "Connection[Any]", city: City, number: str) -> Any:
-    """The request's row, held until the transaction ends, so that two people change it one after the other."""
-    rows = _LOCKED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
-    if not rows:
-        raise UnknownRequest(number)
-    return next((row for row in rows if row.number == number), rows[0])
-
-
-def _point(row: Any) -> Point | None:
-    return None if row.long is None else Point(long=row.long, lat=row.lat)
-
-
-def _located(connection: "Connection[Any]", city: City, row: Any, changes: Changes) -> Located:
+def _located(connection: "Connection[Any]", city: City, row: Held, changes: Changes) -> Located:
     """Where the request lies with these changes.  A point goes before an address."""
     if changes.point is not None:
         return Located(point=changes.point)
-    as_it_was = Located(point=_point(row), unplaced_because=None if row.long is not None else row.unplaced_because)
+    as_it_was = Located(point=row.point, unplaced_because=None if row.long is not None else row.unplaced_because)
     is_another = changes.address is not None and changes.address != (row.address or "")
     if not is_another or (row.long is not None and not _lies_at_its_address(connection, city, row)):
         return as_it_was
@@ -301,7 +251,7 @@ def _located(connection: "Connection[Any]", city: City, row: Any, changes: Chang
     return Located(unplaced_because=found.reason)
 
 
-def _lies_at_its_address(connection: "Connection[Any]", city: City, row: Any) -> bool:
+def _lies_at_its_address(connection: "Connection[Any]", city: City, row: Held) -> bool:
     """Whether the request's point was found by its address, and nobody sent one since."""
     told = _POINTS.run(connection, jurisdiction_id=city.id, request_id=row.id).fetchone()
     return told is not None and told.is_by_address
@@ -318,33 +268,59 @@ def _answers(stored: Answers, changes: Changes, service: AskedService, city: Cit
     return {code: answer for code, answer in {**stored, **new}.items() if code in new or code not in changes.answers}
 
 
-def _apply(
-    connection: "Connection[Any]",
-    row: Any,
-    decision: Decision,
-    *,
-    point: Point | None,
-    jurisdiction_id: int,
-    cause: str,
-    now: datetime,
-) -> None:
+def _apply(connection: "Connection[Any]", held: Held, decision: Decision, *, cause: str, now: datetime) -> None:
     chosen = decision.chosen
     _ASSIGN.run(
         connection,
-        jurisdiction_id=jurisdiction_id,
-        request_id=row.id,
+        **held.key,
         department_id=chosen.department_id,
         unit_id=chosen.unit_id,
         is_overridden=False,
         now=now,
     )
-    _note(connection, row, "routed", {**decision.as_record(point), "cause": cause}, jurisdiction_id=jurisdiction_id, now=now)
+    held.append(connection, "routed", {**decision.as_record(held.point), "cause": cause}, at=now)
 
 
-def _note(
-    connection: "Connection[Any]", row: Any, kind: str, facts: Mapping[str, Any], *, jurisdiction_id: int, now: datetime
-) -> None:
-    _EVENT.run(connection, jurisdiction_id=jurisdiction_id, request_id=row.id, at=now, kind=kind, facts=Jsonb(facts))
+def _replan(
+    connection: "Connection[Any]",
+    work: Casework,
+    before: Held,
+    held: Held,
+    decision: Decision,
+    *,
+    cause: str,
+    is_another: bool,
+    now: datetime,
+) -> Rerouted:
+    """The phases of a request that changed: those of another service's plan, or the same for whom the rules name now."""
+    held.append(connection, "routed", {**decision.as_record(held.point), "cause": cause}, at=now)
+    if not is_another:
+        _route_phases(connection, held, cause=cause, now=now)
+    else:
+        held = phases.end_all(connection, held, by=SYSTEM, reason=cause, now=now)
+        plan = work.plan_of(held.service_id)
+        if plan:
+            intake.begin_plan(connection, work, held, decision, at=now)
+        elif not held.is_overridden:
+            _apply(connection, held, decision, cause=cause, now=now)
+    held = hold_new(connection, **held.key)
+    return Rerouted(number=held.number, before=before.answers_for, after=held.answers_for, decision=decision)
+
+
+def _route_phases(connection: "Connection[Any]", held: Held, *, cause: str, now: datetime) -> bool:
+    """Give each phase that is not over, and that neither the plan nor a person gave to somebody, to whom the rules name now."""
+    work = casework(connection, held.jurisdiction_id)
+    has_moved = False
+    for phase in held.phases:
+        if phase.is_over or phase.is_fixed:
+            continue
+        desk, _ = intake.desk_by_rules(connection, work, held, phase.routed_service_id, at=now)
+        if (desk.department_id, desk.unit_id) != (phase.department_id, phase.unit_id):
+            held = phases.move(
+                connection, held, phase, desk, by=SYSTEM, reason=cause, kind="reassigned", is_fixed=False, now=now
+            )
+            has_moved = True
+    return has_moved
 
 
 _IN_WORDS = {
@@ -371,33 +347,7 @@ _DECIDE = Statement(
     )
 )
 
-_UNIT, _PARENT = aliased(Department, name="unit"), aliased(Department, name="parent")
-_ROWS = (
-    select(
-        ServiceRequest.id,
-        ServiceRequest.number,
-        ServiceRequest.status,
-        ServiceRequest.requested_at,
-        ServiceRequest.department_id,
-        ServiceRequest.unit_id,
-        func.coalesce(_UNIT.name, _PARENT.name).label("answers_for"),
-        ServiceRequest.is_overridden,
-        ServiceRequest.unplaced_because,
-        ServiceRequest.attributes,
-        ServiceRequest.address,
-        ServiceRequest.address_id,
-        longitude(ServiceRequest.location).label("long"),
-        latitude(ServiceRequest.location).label("lat"),
-        Service.code.label("service_code"),
-    )
-    .join(Service, and_(Service.jurisdiction_id == JURISDICTION, Service.id == ServiceRequest.service_id))
-    .join(_PARENT, and_(_PARENT.jurisdiction_id == JURISDICTION, _PARENT.id == ServiceRequest.department_id))
-    .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == JURISDICTION, _UNIT.id == ServiceRequest.unit_id))
-    .where(ServiceRequest.jurisdiction_id == JURISDICTION)
-    .with_for_update(of=ServiceRequest)
-)
-_STORED = Statement(_ROWS.where(ServiceRequest.id == func.any(_IDS), *_ROUTED_BY_RULES).order_by(ServiceRequest.id))
-_LOCKED = Statement(_ROWS.where(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
+_STORED = Statement(held_rows(ServiceRequest.id == func.any(_IDS), *_ROUTED_BY_RULES).order_by(ServiceRequest.id))
 
 _OPEN = Statement(
     select(ServiceRequest.id)
@@ -418,18 +368,6 @@ _UNPLACED = Statement(
         ServiceRequest.status == "open",
     )
     .order_by(ServiceRequest.requested_at, ServiceRequest.id)
-)
-
-_DEPARTMENT = Statement(
-    select(
-        func.coalesce(_PARENT.id, _UNIT.id).label("department_id"),
-        func.coalesce(_PARENT.name, _UNIT.name).label("department"),
-        case((_PARENT.id.is_not(None), _UNIT.id)).label("unit_id"),
-        case((_PARENT.id.is_not(None), _UNIT.name)).label("unit"),
-    )
-    .select_from(_UNIT)
-    .outerjoin(_PARENT, and_(_PARENT.jurisdiction_id == JURISDICTION, _PARENT.id == _UNIT.parent_id))
-    .where(_UNIT.jurisdiction_id == JURISDICTION, _UNIT.code == bindparam("code", type_=Text))
 )
 
 # What changed a request makes its time of change later, never earlier; a closed one keeps the time of its closing.
@@ -481,13 +419,4 @@ _POINTS = Statement(
     )
     .order_by(RequestEvent.id.desc())
     .limit(1)
-)
-_EVENT = Statement(
-    insert(RequestEvent).values(
-        jurisdiction_id=JURISDICTION,
-        request_id=bindparam("request_id"),
-        at=bindparam("at"),
-        kind=bindparam("kind"),
-        facts=bindparam("facts"),
-    )
 )

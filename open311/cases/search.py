@@ -71,11 +71,11 @@ def read_requests(
 
 
 def find_request(connection: "Connection[Any]", number: str, *, jurisdiction_id: int, public_url: str) -> Row:
-    """One public request by its number, as a client has it or as a person wrote it; raises UnknownRequest."""
+    """Id and row of one public request by its number, as a client has it or as a person wrote it; raises UnknownRequest."""
     rows = _SHOW.run(connection, jurisdiction_id=jurisdiction_id, public_url=public_url, numbers=spellings(number)).fetchall()
     if not rows:
         raise UnknownRequest(number)
-    return next((row for row in rows if row[0] == number), rows[0])
+    return next((row for row in rows if row[1] == number), rows[0])
 
 
 def find_token(connection: "Connection[Any]", token: str, *, jurisdiction_id: int) -> Row:
@@ -173,7 +173,7 @@ _READ = Statement(
     _columns(*_KEY).where(ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))), row_factory=tuple_row
 )
 
-_SHOW = Statement(_columns().where(_CONDITIONS["numbers"]), row_factory=tuple_row)
+_SHOW = Statement(_columns(ServiceRequest.id).where(_CONDITIONS["numbers"]), row_factory=tuple_row)
 
 _TOKEN = Statement(
     select(ServiceRequest.number, ServiceRequest.token).where(

@@ -27,7 +27,14 @@ def as_hours(about: Mapping[str, Any], *, timezone: str) -> Hours:
     return Hours(timezone=timezone, weekly=dict(weekly), days=dict(days))
 
 
-def put_calendars(session: Session, city_id: int, given: Iterable[Mapping[str, Any]], *, timezone: str) -> None:
+def put_calendars(
+    session: Session,
+    city_id: int,
+    given: Iterable[Mapping[str, Any]],
+    *,
+    timezone: str,
+    departments: Mapping[str, int],
+) -> None:
     """Put these calendars in place; one that is gone stays until nothing needs it (drop_calendars).  Adds and flushes."""
     found = {row.code: row for row in session.scalars(select(Calendar).where(Calendar.jurisdiction_id == city_id))}
     for about in given:
@@ -35,7 +42,8 @@ def put_calendars(session: Session, city_id: int, given: Iterable[Mapping[str, A
         if row is None:
             row = found[about["code"]] = Calendar(jurisdiction_id=city_id, code=about["code"])
             session.add(row)
-        row.name, row.timezone = about["name"], timezone
+        row.name, row.timezone, row.source = about["name"], timezone, dict(about["source"])
+        row.department_id = departments[about["department"]] if about["department"] else None
         session.flush()
         _forget_hours(session, city_id, [row.id])
         session.add_all(

@@ -13,6 +13,7 @@ from open311.cases.recorded import ExportMapping
 from open311.city.addresses import ADDRESSES, NewAddress, read_addresses
 from open311.city.lines import BadFile, Lines, load_list
 from open311.city.rules import Known, RuleLine, read_rules, unknown_names
+from open311.city.working import Working, read_working
 from schemas.calendar import CalendarSchema
 from schemas.city import DepartmentSchema, JurisdictionSchema, ServiceSchema
 
@@ -36,6 +37,7 @@ class CityFolder:
     boundaries: Mapping[str, Sequence[NewBoundary]]
     rules: Sequence[Mapping[str, Any]]
     addresses: Sequence[NewAddress]
+    working: Working
     requests: Path | None
     mapping: Path | None
 
@@ -71,12 +73,16 @@ def read_folder(path: Path) -> CityFolder:
     addresses = attempt(lambda: read_addresses(address_file, is_placeholder=is_placeholder)) if address_file else ()
     if requests is not None and mapping is None:
         problems.append(f"{requests}:1: cannot be read without {MAPPING} beside it")
+    known = None
+    if jurisdiction and departments and services and calendars is not None:
+        known = _known(jurisdiction[0], departments[0], services[0], calendars, boundaries)
+    working = attempt(lambda: read_working(path, known)) if known is not None else None
     if not problems:
-        assert jurisdiction and departments and services and calendars is not None and rules is not None
-        problems += _references(jurisdiction, departments, services, calendars, rules, boundaries)
+        assert jurisdiction and departments and services and calendars is not None and rules is not None and known
+        problems += _references(jurisdiction, departments, services, calendars, rules, boundaries, known)
     if problems:
         raise BadFile(problems)
-    assert jurisdiction and departments and services and calendars is not None and rules is not None
+    assert jurisdiction and departments and services and calendars is not None and rules is not None and working
     return CityFolder(
         path=path,
         jurisdiction=jurisdiction[0],
@@ -86,6 +92,7 @@ def read_folder(path: Path) -> CityFolder:
         boundaries=boundaries,
         rules=[rule for _, rule in rules],
         addresses=addresses or (),
+        working=working,
         requests=requests,
         mapping=mapping,
     )
@@ -127,6 +134,7 @@ def _references(
     calendars: Sequence[Mapping[str, Any]],
     rules: Sequence[RuleLine],
     boundaries: Mapping[str, Sequence[NewBoundary]],
+    known: Known,
 ) -> list[str]:
     """Problems between the files: codes that stand twice, names that nothing has."""
     problems: list[str] = []
@@ -162,23 +170,38 @@ def _references(
         problems.append(
             jurisdiction[1].at(("default_department",), f"default_department: no department has the code {default!r}")
         )
-    known = Known(
-        zone=ZoneInfo(jurisdiction[0]["timezone"]),
+    lines = Lines(departments[1].path.parent / CALENDARS) if calendars else None
+    for position, calendar in enumerate(calendars):
+        if lines is not None and calendar["department"] is not None and calendar["department"] not in codes:
+            message = f"department: no department has the code {calendar['department']!r}"
+            problems.append(lines.at((position, "department"), message))
+    problems += unknown_names(departments[1].path.parent / "rules.csv", rules, known)
+    return problems
+
+
+def _known(
+    jurisdiction: Mapping[str, Any],
+    departments: Sequence[Mapping[str, Any]],
+    services: Sequence[Mapping[str, Any]],
+    calendars: Sequence[Mapping[str, Any]],
+    boundaries: Mapping[str, Sequence[NewBoundary]],
+) -> Known:
+    """What the other files may name."""
+    return Known(
+        zone=ZoneInfo(jurisdiction["timezone"]),
         services={
             service["service_code"]: {
                 question["code"]: {value["key"] for value in question["values"]}
                 for question in service["attributes"]
                 if question["variable"]
             }
-            for service in services[0]
+            for service in services
         },
         groups={
-            each["group"]: {service["service_code"] for service in services[0] if service["group"] == each["group"]}
-            for each in services[0]
+            each["group"]: {service["service_code"] for service in services if service["group"] == each["group"]}
+            for each in services
         },
-        departments=codes,
+        departments={unit["code"] for each in departments for unit in (each, *each["units"])},
         calendars={calendar["code"] for calendar in calendars},
         boundaries={layer: {boundary.code for boundary in drawn} for layer, drawn in boundaries.items()},
     )
-    problems += unknown_names(departments[1].path.parent / "rules.csv", rules, known)
-    return problems

@@ -19,6 +19,7 @@ from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.folder import CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import put_rules
+from open311.city.working import put_working
 from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
 from routing.models import Department
 from schemas import moment
@@ -52,8 +53,9 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     departments = _departments(session, city.id, folder.departments)
     layers = _layers(session, city, folder, now=now)
     _services(session, city.id, folder.services, layers=layers)
-    put_calendars(session, city.id, folder.calendars, timezone=city.timezone)
+    put_calendars(session, city.id, folder.calendars, timezone=city.timezone, departments=departments)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
+    put_working(session, city.id, folder.working)
     drop_calendars(session, city.id, but=[calendar["code"] for calendar in folder.calendars])
     put_addresses(driver_connection(session), folder.addresses, jurisdiction_id=city.id)
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
@@ -100,6 +102,7 @@ def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jur
     city.name, city.timezone = about["name"], about["timezone"]
     city.hosts = hosts
     city.contact, city.key_service = about["contact"], about["key_service"]
+    city.reopen_days = about["reopen_days"]
     session.flush()
     return city
 

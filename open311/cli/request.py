@@ -1,10 +1,6 @@
-"""open311 request import, change, assign, return, reroute, unplaced; targets stands in a file of its own."""
+"""open311 request import, change, return, reroute, unplaced; the others are in open311.cli.request_work."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
-from getpass import getuser
 from pathlib import Path
 
 import click
@@ -13,26 +9,14 @@ from rich.table import Table
 from db.driver import driver
 from open311.cases.importing import Importer
 from open311.cases.recorded import ExportMapping
-from open311.cases.rerouting import (
-    Changes,
-    NothingChanges,
-    NotOverridden,
-    ReasonMissing,
-    RequestClosed,
-    Rerouted,
-    Rerouting,
-    change,
-    override,
-    release,
-    reroute_open,
-    unplaced,
-)
+from open311.cases.rerouting import Changes, Rerouted, Rerouting, change, release, reroute_open, unplaced
 from open311.cases.stamping import wait_for_older
 from open311.city.lines import BadFile
+from open311.cli.acting import acting, refusals, who
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
 from open311.cli.request_targets import targets_
-from open311.departments import UnknownDepartment
+from open311.cli.request_work import add_commands
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
 from schemas.query import read_point
@@ -47,6 +31,7 @@ def request() -> None:
 
 
 request.add_command(targets_)
+add_commands(request)
 
 
 @request.command("import")
@@ -85,17 +70,6 @@ def import_(file: Path, mapping: Path, jurisdiction_id: str) -> None:
 number_argument = click.argument("number")
 
 
-def _whoever_runs_this() -> str:
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        # In a container the user may have no name.
-        return f"uid {os.getuid()}"
-
-
-by_option = click.option("--by", default=_whoever_runs_this, show_default="who is logged in", help="who does it")
-
-
 @request.command("change")
 @number_argument
 @jurisdiction_option
@@ -107,7 +81,7 @@ by_option = click.option("--by", default=_whoever_runs_this, show_default="who i
     "--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="another answer; CODE= takes it away"
 )
 @click.option("--reason", default="", help="why")
-@by_option
+@acting
 @with_app
 def change_(
     number: str,
@@ -118,6 +92,7 @@ def change_(
     address: str | None,
     given: tuple[tuple[str, str], ...],
     reason: str,
+    as_email: str | None,
     by: str,
 ) -> None:
     """Change what request NUMBER says, and route it once for all of that together."""
@@ -131,41 +106,26 @@ def change_(
         address=None if address is None else one_line(address),
         answers=answers or None,
     )
-    with _routing_refusals(number), driver.transaction() as connection:
-        done = change(connection, city, number, changes, by=by, reason=one_line(reason), now=whole_second(datetime.now(UTC)))
+    with refusals(number), driver.transaction() as connection:
+        actor = who(connection, city, as_email=as_email, by=by)
+        done = change(connection, city, number, changes, by=actor, reason=one_line(reason), now=whole_second(datetime.now(UTC)))
     if done.decision is None:
         click.echo(f"{done.number} was changed and stays with {done.after}")
     else:
         _say_where(done)
 
 
-@request.command("assign")
-@number_argument
-@jurisdiction_option
-@click.option("--department", required=True, help="code of the department or unit")
-@click.option("--reason", required=True, help="why the rules are overruled")
-@by_option
-@with_app
-def assign(number: str, jurisdiction_id: str, department: str, reason: str, by: str) -> None:
-    """Give request NUMBER to a department, whatever the rules say, until it is returned to them."""
-    city = cities().named(jurisdiction_id)
-    with _routing_refusals(number), driver.transaction() as connection:
-        done = override(
-            connection, city, number, department, by=by, reason=one_line(reason), now=whole_second(datetime.now(UTC))
-        )
-    click.echo(f"{done.number} is with {done.after} now, before with {done.before}, until it is returned to the rules")
-
-
 @request.command("return")
 @number_argument
 @jurisdiction_option
-@by_option
+@acting
 @with_app
-def return_(number: str, jurisdiction_id: str, by: str) -> None:
+def return_(number: str, jurisdiction_id: str, as_email: str | None, by: str) -> None:
     """Return request NUMBER, which somebody assigned, to the rules; they decide at once."""
     city = cities().named(jurisdiction_id)
-    with _routing_refusals(number), driver.transaction() as connection:
-        done = release(connection, city, number, by=by, now=whole_second(datetime.now(UTC)))
+    with refusals(number), driver.transaction() as connection:
+        actor = who(connection, city, as_email=as_email, by=by)
+        done = release(connection, city, number, by=actor, now=whole_second(datetime.now(UTC)))
     _say_where(done)
 
 
@@ -208,20 +168,3 @@ def _say_where(done: Rerouted) -> None:
     click.echo(done.decision.reason)
     moved = f"goes from {done.before} to {done.after}" if done.before != done.after else f"stays with {done.after}"
     click.echo(f"{done.number} {moved}")
-
-
-@contextmanager
-def _routing_refusals(number: str) -> Iterator[None]:
-    """What a request refuses to have done to it, as messages."""
-    try:
-        yield
-    except UnknownDepartment as error:
-        raise Refused(f"no department or unit has the code {error}") from error
-    except ReasonMissing as error:
-        raise Refused("--reason must say something") from error
-    except NotOverridden as error:
-        raise Refused(f"{number} is routed by the rules already") from error
-    except RequestClosed as error:
-        raise Refused(f"{number} is closed") from error
-    except NothingChanges as error:
-        raise Refused(f"{number} is so already") from error

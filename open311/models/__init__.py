@@ -2,24 +2,38 @@
 
 from open311.models.account import Account, AccountGrant, AccountSession
 from open311.models.api_key import ApiKey, ApiKeyGrant
+from open311.models.casework import CaseStatus, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
 from open311.models.jurisdiction import Jurisdiction
 from open311.models.media import Media
 from open311.models.reporter import Reporter
 from open311.models.request import RequestDistrict, RequestEvent, ServiceRequest
 from open311.models.service import Service, ServiceAttribute
+from open311.models.work import Alert, RequestClock, RequestPause, RequestPhase, RequestUpdate, UpdateReporter
 
 __all__ = [
     "Account",
     "AccountGrant",
     "AccountSession",
+    "Alert",
     "ApiKey",
     "ApiKeyGrant",
+    "CaseStatus",
+    "ClosingReason",
     "Jurisdiction",
+    "Ladder",
     "Media",
+    "MessageText",
+    "PhasePlan",
     "Reporter",
+    "RequestClock",
     "RequestDistrict",
     "RequestEvent",
+    "RequestPause",
+    "RequestPhase",
+    "RequestUpdate",
     "Service",
     "ServiceAttribute",
     "ServiceRequest",
+    "ServiceTarget",
+    "UpdateReporter",
 ]

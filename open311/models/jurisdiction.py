@@ -15,6 +15,8 @@ class Jurisdiction(Base):
     changed_at is the changeset of service discovery: it moves whenever services or their definitions change.
     outline_layer_id: the layer outside of which a place is refused.  default_department_id: who gets what no rule names.
     names_version counts the changes of what a request shows of its service and department: whoever changes those counts.
+    casework_version is another whenever how its departments work is: whoever changes that draws a new one.
+    reopen_days: so long after its closing a request can be opened again.
     dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
     """
 
@@ -32,3 +34,5 @@ class Jurisdiction(Base):
     changed_at: Mapped[datetime]
     dates_moved_weeks: Mapped[int] = mapped_column(server_default=text("0"))
     names_version: Mapped[int] = mapped_column(server_default=text("0"))
+    casework_version: Mapped[str] = mapped_column(Text, server_default=text("''"))
+    reopen_days: Mapped[int] = mapped_column(server_default=text("30"))

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Index,
+    SmallInteger,
     Text,
     UniqueConstraint,
     text,
@@ -29,6 +30,9 @@ class ServiceRequest(CityRow, Base):
     media_url: absolute, or a path of ours that begins with "/".  client_reference makes a repeated POST one request.
     is_overridden: a person chose the department, and no rule changes that until it is returned to automatic.
     unplaced_because: an address was given that nobody could place yet, and why; null once there is a location.
+    case_status: the status of casework (open311.models.casework), of which `status` is what GeoReport knows.  priority: 0,
+    1 (high) or 2 (urgent).  accepted_at: the department said that it is theirs.  times_reopened: closed, and opened again.
+    taken_by_id: the member of staff who took it in.
     """
 
     __tablename__ = "service_request"
@@ -36,6 +40,8 @@ class ServiceRequest(CityRow, Base):
         city_key("service_id", "service"),
         city_key("department_id", "department"),
         city_key("unit_id", "department"),
+        ForeignKeyConstraint(["jurisdiction_id", "case_status"], ["case_status.jurisdiction_id", "case_status.code"]),
+        CheckConstraint("priority between 0 and 2", name="priority"),
         UniqueConstraint("jurisdiction_id", "number"),
         UniqueConstraint("jurisdiction_id", "token"),
         CheckConstraint("status in ('open', 'closed')", name="status"),
@@ -47,7 +53,7 @@ class ServiceRequest(CityRow, Base):
         Index(
             "ix_service_request_client_reference",
             "jurisdiction_id",
-            "api_key_id",
+            text("coalesce(api_key_id, 0)"),
             "client_reference",
             unique=True,
             postgresql_where=text("client_reference is not null"),
@@ -87,6 +93,7 @@ class ServiceRequest(CityRow, Base):
     token: Mapped[str | None] = mapped_column(Text)
     service_id: Mapped[int]
     status: Mapped[str] = mapped_column(Text)
+    case_status: Mapped[str] = mapped_column(Text, default=lambda context: context.get_current_parameters()["status"])
     status_notes: Mapped[str | None] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     department_id: Mapped[int]
@@ -107,6 +114,11 @@ class ServiceRequest(CityRow, Base):
     unplaced_because: Mapped[str | None] = mapped_column(Text)
     api_key_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("api_key.id"))
     client_reference: Mapped[str | None] = mapped_column(Text)
+    priority: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    assignee_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("account.id"))
+    accepted_at: Mapped[datetime | None]
+    times_reopened: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    taken_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("account.id"))
 
 
 class RequestEvent(CityRow, Base):
@@ -115,8 +127,10 @@ class RequestEvent(CityRow, Base):
     kind "received": how it came in; "routed": a decision (routing.decision.Decision.as_record), with "cause" when it
     is not the first; "recorded": what an import's source said of it; "changed": what of it is another than before,
     with "placed" as in "received" when its address was looked up, null when a point was sent;
-    "overridden": a person chose the department, and why; "released": the choice went back to the rules; "closed";
-    "numbered".
+    "overridden": a person chose the department, and why; "released": the choice went back to the rules; "numbered";
+    of casework: "accepted", "handed_back", "assigned", "noted", "updated", "status", "closed", "reopened", "clock", "flagged",
+    "escalated", "phases_planned", "phase_opened", "phase_done", "phase_skipped", "phase_added", "phase_sent_back",
+    "phase_moved".  What a person or a key did says "by" and whose account or key it was.
     """
 
     __tablename__ = "request_event"

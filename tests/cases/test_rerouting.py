@@ -12,16 +12,15 @@ from sqlalchemy.orm import Session
 
 from db import db
 from geo.point import Point
+from open311.actors import operator
+from open311.cases.assignment import NothingChanges, RequestClosed, reassign
+from open311.cases.phases import ReasonMissing
 from open311.cases.rerouting import (
     Changes,
-    NothingChanges,
     NotOverridden,
-    ReasonMissing,
-    RequestClosed,
     Rerouted,
     change,
     open_ids,
-    override,
     release,
     reroute,
     unplaced,
@@ -37,6 +36,7 @@ from tests.small_city import EAST, WEST, SmallCity
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 LOADED = datetime.now(UTC).replace(microsecond=0) - DAY
 REPORTED, NOW = LOADED + HOUR, LOADED + 2 * HOUR
+ANN = operator("Ann")
 OUTSIDE = Point(long=-70.5, lat=42.35)
 
 RULES = """\
@@ -57,12 +57,15 @@ def town(app: Flask, folder: SmallCity) -> Smallville:
 
 def changed(town: Smallville, number: str, *, now: datetime = NOW, **changes: Any) -> Rerouted:
     """What became of a request that Ann changed."""
-    return change(town.connection, town.city, number, Changes(**changes), by="Ann", reason="she was there", now=now)
+    return change(town.connection, town.city, number, Changes(**changes), by=ANN, reason="she was there", now=now)
 
 
 def close(town: Smallville, number: str) -> None:
     """A request closed as it came in."""
-    town.connection.execute("update service_request set status = 'closed', closed_at = updated_at where number = %s", [number])
+    town.connection.execute(
+        "update service_request set status = 'closed', case_status = 'closed', closed_at = updated_at where number = %s",
+        [number],
+    )
 
 
 # What a change does
@@ -254,7 +257,7 @@ def test_a_request_of_another_city_is_unknown_here(town: Smallville):
     elsewhere = type("Elsewhere", (), {"id": town.city.id + 1})()
 
     with pytest.raises(UnknownRequest):
-        change(town.connection, elsewhere, number, Changes(service_code="tree"), by="Ann", now=NOW)
+        change(town.connection, elsewhere, number, Changes(service_code="tree"), by=ANN, now=NOW)
 
 
 def test_a_number_may_be_spelled_as_a_person_does(town: Smallville):
@@ -271,9 +274,9 @@ def test_a_number_may_be_spelled_as_a_person_does(town: Smallville):
 def test_a_person_may_give_a_request_to_any_department_with_a_reason(town: Smallville):
     number = town.report(IN_WEST, at=REPORTED)
 
-    done = override(town.connection, town.city, number, "works-east", by="Ann", reason=" it leans over ", now=NOW)
+    done = reassign(town.connection, town.city, number, "works-east", by=ANN, reason=" it leans over ", now=NOW)
 
-    assert (done.before, done.after, done.decision) == ("Public Works", "East Yard", None)
+    assert done.answers_for == "East Yard"
     row = town.request(number)
     assert (row.answers_for, row.is_overridden, row.updated_at) == ("works-east", True, NOW)
     (event,) = town.events(number, "overridden")
@@ -289,7 +292,7 @@ def test_a_person_may_give_a_request_to_any_department_with_a_reason(town: Small
 def given_to_parks(town: Smallville, point: Point = IN_WEST) -> str:
     """A request that Ann gave to the Parks."""
     number = town.report(point, at=REPORTED)
-    override(town.connection, town.city, number, "PARKS", by="Ann", reason="roots", now=NOW)
+    reassign(town.connection, town.city, number, "PARKS", by=ANN, reason="roots", now=NOW)
     return number
 
 
@@ -312,7 +315,7 @@ def test_nothing_moves_a_request_that_a_person_routed(town: Smallville):
 def test_until_it_is_returned_to_the_rules_which_decide_at_once(town: Smallville):
     number = given_to_parks(town, IN_EAST)
 
-    done = release(town.connection, town.city, number, by="Bob", now=NOW + SECOND)
+    done = release(town.connection, town.city, number, by=operator("Bob"), now=NOW + SECOND)
 
     assert (done.before, done.after) == ("Parks", "East Yard")
     row = town.request(number)
@@ -337,7 +340,7 @@ def test_a_choice_that_cannot_be_is_refused_and_nothing_changes(
     before = town.request(number), town.events(number)
 
     with pytest.raises(refusal):
-        override(town.connection, town.city, number, department, by="Ann", reason=reason, now=NOW)
+        reassign(town.connection, town.city, number, department, by=ANN, reason=reason, now=NOW)
 
     assert (town.request(number), town.events(number)) == before
 
@@ -346,7 +349,7 @@ def test_what_nobody_chose_cannot_be_returned(town: Smallville):
     number = town.report(IN_WEST, at=REPORTED)
 
     with pytest.raises(NotOverridden):
-        release(town.connection, town.city, number, by="Ann", now=NOW)
+        release(town.connection, town.city, number, by=ANN, now=NOW)
 
 
 # Closed requests
@@ -370,9 +373,9 @@ def test_a_closed_request_is_given_to_nobody_and_returned_to_nobody(town: Smallv
         close(town, number)
 
     with pytest.raises(RequestClosed):
-        override(town.connection, town.city, never, "PARKS", by="Ann", reason="roots", now=NOW)
+        reassign(town.connection, town.city, never, "PARKS", by=ANN, reason="roots", now=NOW)
     with pytest.raises(RequestClosed):
-        release(town.connection, town.city, once, by="Ann", now=NOW)
+        release(town.connection, town.city, once, by=ANN, now=NOW)
 
 
 # Many at once
@@ -431,7 +434,7 @@ def test_a_choice_made_while_all_are_routed_anew_is_not_undone(own_town: Smallvi
     ids = [own_town.request(number).id]
     own_town.publish(SWAPPED, valid_from=NOW)
     own_town.session.commit()
-    override(own_town.connection, own_town.city, number, "PARKS", by="Ann", reason="roots", now=NOW)
+    reassign(own_town.connection, own_town.city, number, "PARKS", by=ANN, reason="roots", now=NOW)
     moved: list[int] = []
 
     def everything() -> None:

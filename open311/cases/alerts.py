@@ -1,0 +1,116 @@
+"""Who is told at once: a role of a department, or one person.  Kept beside the request, seen by those it is for."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from db.driver import Statement
+from open311.models import Alert, RequestEvent, ServiceRequest
+from routing.models import Department
+
+
+def alert(
+    connection: "Connection[Any]",
+    *,
+    jurisdiction_id: int,
+    request_id: int,
+    department_id: int,
+    kind: str,
+    words: str,
+    at: datetime,
+    role: str = "department",
+    phase: str | None = None,
+    account_id: int | None = None,
+) -> None:
+    """Tell a role of a department, or (account_id) one person of it; kinds: see Alert."""
+    _INSERT.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        request_id=request_id,
+        department_id=department_id,
+        kind=kind,
+        words=words,
+        at=at,
+        role=role,
+        phase=phase,
+        account_id=account_id,
+    )
+
+
+def unseen(connection: "Connection[Any]", *, jurisdiction_id: int, department_code: str | None = None) -> Sequence[Any]:
+    """Alerts that nobody has seen yet, oldest first: rows id, at, number, department, role, phase, kind, words."""
+    return _UNSEEN.run(connection, jurisdiction_id=jurisdiction_id, department_code=department_code).fetchall()
+
+
+def see(
+    connection: "Connection[Any]", *, jurisdiction_id: int, through_id: int, department_code: str | None, now: datetime
+) -> int:
+    """Mark those up to an id as seen; how many."""
+    return _SEE.run(
+        connection, jurisdiction_id=jurisdiction_id, through_id=through_id, department_code=department_code, now=now
+    ).rowcount
+
+
+_CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
+_CODE: Any = bindparam("department_code", type_=Text)
+
+_LAST_EVENT = (
+    select(func.max(RequestEvent.id))
+    .where(RequestEvent.jurisdiction_id == _CITY, RequestEvent.request_id == bindparam("request_id", type_=BigInteger))
+    .scalar_subquery()
+)
+_INSERT = Statement(
+    insert(Alert).values(
+        {
+            "event_id": _LAST_EVENT,
+            **{
+                name: bindparam(name, type_=Alert.__table__.c[name].type)
+                for name in (
+                    "jurisdiction_id",
+                    "request_id",
+                    "phase",
+                    "department_id",
+                    "role",
+                    "account_id",
+                    "kind",
+                    "words",
+                    "at",
+                )
+            },
+        }
+    )
+)
+_OF_DEPARTMENT = (
+    Alert.jurisdiction_id == _CITY,
+    Alert.seen_at.is_(None),
+    or_(
+        _CODE.is_(None),
+        Alert.department_id
+        == select(Department.id).where(Department.jurisdiction_id == _CITY, Department.code == _CODE).scalar_subquery(),
+    ),
+)
+_UNSEEN = Statement(
+    select(
+        Alert.id,
+        Alert.at,
+        ServiceRequest.number,
+        Department.name.label("department"),
+        Alert.role,
+        Alert.phase,
+        Alert.kind,
+        Alert.words,
+    )
+    .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == Alert.request_id))
+    .join(Department, and_(Department.jurisdiction_id == _CITY, Department.id == Alert.department_id))
+    .where(*_OF_DEPARTMENT)
+    .order_by(Alert.id)
+)
+_SEE = Statement(
+    update(Alert)
+    .where(*_OF_DEPARTMENT, Alert.id <= bindparam("through_id", type_=BigInteger))
+    .values(seen_at=func.greatest(Alert.at, bindparam("now", type_=TIMESTAMP(timezone=True))))
+)

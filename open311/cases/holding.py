@@ -1,0 +1,279 @@
+"""A request held by its number until the transaction ends, for somebody who may act on it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from psycopg import Connection
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
+from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.orm import aliased
+
+from db.driver import Statement
+from geo.models import Boundary
+from geo.point import Point
+from geo.queries import latitude, longitude
+from open311.actors import Actor, may
+from open311.cases import alerts, history
+from open311.cases.numbers import spellings
+from open311.cases.search import UnknownRequest
+from open311.cases.stored import JURISDICTION
+from open311.jurisdictions import City
+from open311.models import RequestDistrict, RequestEvent, RequestPhase, Service, ServiceRequest
+from routing.models import Department
+from schemas.definition import Answers
+
+
+class FormIsStale(RuntimeError):
+    """Somebody else did something with the request since the form was opened."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Phase:
+    """A phase of a held request, as it stands."""
+
+    id: int
+    position: int
+    code: str
+    name: str
+    state: str
+    after: Sequence[str]
+    department_id: int
+    unit_id: int | None
+    answers_for: str
+    target: Mapping[str, Any] | None
+    assignee_id: int | None
+    accepted_at: datetime | None
+    opened_at: datetime | None
+    ended_at: datetime | None
+    reason: str | None
+    times_opened: int
+    is_fixed: bool
+    routed_service_id: int | None
+
+    @property
+    def is_over(self) -> bool:
+        """Whether nothing more is to be done in it."""
+        return self.state in ("done", "skipped")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A request as it stands; answers_for: the unit, else the department.  version: the last fact of its history.
+
+    number: empty for one of a batch service that has none yet.  update_id: what the public was told last, just now.
+    """
+
+    jurisdiction_id: int
+    id: int
+    number: str
+    status: str
+    case_status: str
+    requested_at: datetime
+    updated_at: datetime
+    closed_at: datetime | None
+    department_id: int
+    unit_id: int | None
+    answers_for: str
+    is_overridden: bool
+    unplaced_because: str | None
+    attributes: Answers
+    description: str | None
+    address: str | None
+    address_id: str | None
+    long: float | None
+    lat: float | None
+    service_id: int
+    service_code: str
+    service_group: str
+    priority: int
+    assignee_id: int | None
+    accepted_at: datetime | None
+    times_reopened: int
+    version: int | None
+    phases: Sequence[Phase]
+    update_id: int | None = None
+
+    @property
+    def key(self) -> dict[str, int]:
+        """What statements name the request by."""
+        return {"jurisdiction_id": self.jurisdiction_id, "request_id": self.id}
+
+    @property
+    def point(self) -> Point | None:
+        """Where it lies."""
+        return None if self.long is None or self.lat is None else Point(long=self.long, lat=self.lat)
+
+    @property
+    def is_closed(self) -> bool:
+        """Whether it is closed, as GeoReport knows it."""
+        return self.status == "closed"
+
+    @property
+    def open_phases(self) -> list[Phase]:
+        """The phases that are being worked."""
+        return [phase for phase in self.phases if phase.state == "open"]
+
+    def append(self, connection: "Connection[Any]", kind: str, facts: Mapping[str, Any], *, at: datetime) -> int:
+        """A fact at the end of its history."""
+        return history.append(
+            connection, jurisdiction_id=self.jurisdiction_id, request_id=self.id, kind=kind, facts=facts, at=at
+        )
+
+    def alert(
+        self,
+        connection: "Connection[Any]",
+        kind: str,
+        words: str,
+        *,
+        at: datetime,
+        department_id: int | None = None,
+        role: str = "department",
+        phase: str | None = None,
+        account_id: int | None = None,
+    ) -> None:
+        """Tell a role of a department (None: of the one that answers), or one person, about it."""
+        alerts.alert(
+            connection,
+            jurisdiction_id=self.jurisdiction_id,
+            request_id=self.id,
+            department_id=department_id or self.department_id,
+            kind=kind,
+            words=f"{self.number or 'A request without a number yet'}: {words}",
+            at=at,
+            role=role,
+            phase=phase,
+            account_id=account_id,
+        )
+
+
+def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, action: str, *, seen: int | None = None) -> Held:
+    """The request of this number, held for `by` to do something (an action of open311.actors) with it.
+
+    seen: the version that a form was filled in on.  Raises UnknownRequest, NotAllowed, FormIsStale.
+    """
+    rows = _LOCKED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
+    if not rows:
+        raise UnknownRequest(number)
+    row = next((row for row in rows if row.number == number), rows[0])
+    held = held_of(connection, city.id, row)
+    permit(connection, held, by, action)
+    if seen is not None and seen != held.version:
+        raise FormIsStale(number)
+    return held
+
+
+def held_of(connection: "Connection[Any]", jurisdiction_id: int, row: Any) -> Held:
+    """A row of `held_rows`, held already, with its phases."""
+    key = {"jurisdiction_id": jurisdiction_id, "request_id": row.id}
+    phases = [Phase(**each._asdict()) for each in _PHASES.run(connection, **key)] if row.has_phases else []
+    last = _VERSION.run(connection, **key).fetchone()
+    values = {**row._asdict(), "number": row.number or ""}
+    del values["has_phases"]
+    return Held(jurisdiction_id=jurisdiction_id, version=last.id if last else None, phases=phases, **values)
+
+
+def hold_new(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int) -> Held:
+    """A request that this transaction has just written."""
+    row = _NEW.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id).fetchone()
+    assert row is not None
+    return held_of(connection, jurisdiction_id, row)
+
+
+def permit(connection: "Connection[Any]", held: Held, by: Actor, action: str) -> None:
+    """Nothing when the actor may do this with the request; raises NotAllowed."""
+    districts: set[tuple[int, str]] = set()
+    if any(grant.layer_id is not None for grant in by.grants):
+        districts = {(row.layer_id, row.code) for row in _DISTRICTS.run(connection, **held.key)}
+    department_ids = {held.department_id, *(phase.department_id for phase in held.open_phases)}
+    may(by, action, department_ids=department_ids, districts=districts)
+
+
+def held_rows(*conditions: Any) -> Any:
+    """The rows of these requests of a city, held until the transaction ends."""
+    unit, department = aliased(Department, name="unit"), aliased(Department, name="parent")
+    return (
+        select(
+            ServiceRequest.id,
+            ServiceRequest.number,
+            ServiceRequest.status,
+            ServiceRequest.case_status,
+            ServiceRequest.requested_at,
+            ServiceRequest.updated_at,
+            ServiceRequest.closed_at,
+            ServiceRequest.department_id,
+            ServiceRequest.unit_id,
+            func.coalesce(unit.name, department.name).label("answers_for"),
+            ServiceRequest.is_overridden,
+            ServiceRequest.unplaced_because,
+            ServiceRequest.attributes,
+            ServiceRequest.description,
+            ServiceRequest.address,
+            ServiceRequest.address_id,
+            longitude(ServiceRequest.location).label("long"),
+            latitude(ServiceRequest.location).label("lat"),
+            ServiceRequest.service_id,
+            Service.code.label("service_code"),
+            Service.service_group,
+            ServiceRequest.priority,
+            ServiceRequest.assignee_id,
+            ServiceRequest.accepted_at,
+            ServiceRequest.times_reopened,
+            select(RequestPhase.id)
+            .where(RequestPhase.jurisdiction_id == JURISDICTION, RequestPhase.request_id == ServiceRequest.id)
+            .exists()
+            .label("has_phases"),
+        )
+        .join(Service, and_(Service.jurisdiction_id == JURISDICTION, Service.id == ServiceRequest.service_id))
+        .join(department, and_(department.jurisdiction_id == JURISDICTION, department.id == ServiceRequest.department_id))
+        .outerjoin(unit, and_(unit.jurisdiction_id == JURISDICTION, unit.id == ServiceRequest.unit_id))
+        .where(ServiceRequest.jurisdiction_id == JURISDICTION, *conditions)
+        .with_for_update(of=ServiceRequest)
+    )
+
+
+_REQUEST_ID: Any = bindparam("request_id", type_=BigInteger)
+_NEW = Statement(held_rows(ServiceRequest.id == _REQUEST_ID))
+_LOCKED = Statement(held_rows(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
+
+_UNIT, _DEPARTMENT = aliased(Department, name="unit"), aliased(Department, name="parent")
+_PHASES = Statement(
+    select(
+        RequestPhase.id,
+        RequestPhase.position,
+        RequestPhase.code,
+        RequestPhase.name,
+        RequestPhase.state,
+        RequestPhase.after,
+        RequestPhase.department_id,
+        RequestPhase.unit_id,
+        func.coalesce(_UNIT.name, _DEPARTMENT.name).label("answers_for"),
+        RequestPhase.target,
+        RequestPhase.assignee_id,
+        RequestPhase.accepted_at,
+        RequestPhase.opened_at,
+        RequestPhase.ended_at,
+        RequestPhase.reason,
+        RequestPhase.times_opened,
+        RequestPhase.is_fixed,
+        RequestPhase.routed_service_id,
+    )
+    .join(_DEPARTMENT, and_(_DEPARTMENT.jurisdiction_id == JURISDICTION, _DEPARTMENT.id == RequestPhase.department_id))
+    .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == JURISDICTION, _UNIT.id == RequestPhase.unit_id))
+    .where(RequestPhase.jurisdiction_id == JURISDICTION, RequestPhase.request_id == _REQUEST_ID)
+    .order_by(RequestPhase.position, RequestPhase.id)
+)
+_VERSION = Statement(
+    select(func.max(RequestEvent.id).label("id")).where(
+        RequestEvent.jurisdiction_id == JURISDICTION, RequestEvent.request_id == _REQUEST_ID
+    )
+)
+_DISTRICTS = Statement(
+    select(Boundary.layer_id, Boundary.code)
+    .join(
+        RequestDistrict,
+        and_(RequestDistrict.jurisdiction_id == JURISDICTION, RequestDistrict.boundary_id == Boundary.id),
+    )
+    .where(Boundary.jurisdiction_id == JURISDICTION, RequestDistrict.request_id == _REQUEST_ID)
+)

@@ -1,0 +1,302 @@
+"""How a request stands: from one status to another as the city's table allows, closed with a reason, reopened in time."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from psycopg import Connection
+from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, cast, func, insert, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+
+from db.driver import Statement
+from open311.actors import NOTE, PHASES, REOPEN, SET_STATUS, Actor
+from open311.cases import deadlines, phases
+from open311.cases.casework import CLOSED, OPEN, Casework, Status, casework
+from open311.cases.holding import Held, hold
+from open311.cases.phases import ReasonMissing
+from open311.jurisdictions import City
+from open311.models import RequestUpdate, ServiceRequest
+
+# The status of a request whose plan is done, unless its last phase ends with a closing reason.
+_DONE = ("fixed", CLOSED)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """What an update brings besides its words: pictures, and the key and id by which its client knows it."""
+
+    media_urls: Sequence[str] = ()
+    api_key_id: int | None = None
+    client_update_id: str | None = None
+
+
+_OURS = Source()
+
+
+class StatusNotAllowed(ValueError):
+    """A request cannot go from one status to another; the message names both and what may follow."""
+
+
+class TooLateToReopen(ValueError):
+    """A request is closed for longer than the city reopens; the message names the days."""
+
+
+class NothingSaid(ValueError):
+    """A note without words."""
+
+
+def set_status(
+    connection: "Connection[Any]",
+    city: City,
+    number: str,
+    code: str | None,
+    *,
+    by: Actor,
+    reason: str | None = None,
+    words: str | None = None,
+    language: str = "en",
+    now: datetime,
+    seen: int | None = None,
+) -> Held:
+    """The request with another status, and the public told: in these words, or the city's text for it.
+
+    reason: the code of a closing reason of the department, which says the status unless `code` does; needed to close where
+    the department has a list.  Closing ends every phase and clock; what is closed is opened again as `reopen` has it.
+    Raises UnknownStatus, UnknownReason, ReasonMissing, StatusNotAllowed, TooLateToReopen, and as `hold`.
+    """
+    held = hold(connection, city, number, by, SET_STATUS, seen=seen)
+    work = casework(connection, city.id)
+    listed = work.reasons_of(held.department_id)
+    if reason is not None:
+        chosen = work.reason(reason, department_id=held.department_id)
+        code = code or chosen.status
+        if code != chosen.status:
+            raise StatusNotAllowed(f"closing reason {reason} goes with {chosen.status}, not with {code}")
+    if code is None:
+        raise ReasonMissing("say the status or the closing reason")
+    status = work.status(code)
+    if status.is_closed and reason is None and listed and by.kind == "staff":
+        known = ", ".join(each.code for each in listed)
+        raise ReasonMissing(f"closing {number} needs one of the department's closing reasons: {known}")
+    return enter(connection, work, held, status, by=by, reason=reason, words=words, language=language, now=now)
+
+
+def finish_phase(
+    connection: "Connection[Any]",
+    city: City,
+    number: str,
+    code: str | None,
+    *,
+    by: Actor,
+    note: str = "",
+    reason: str | None = None,
+    now: datetime,
+    seen: int | None = None,
+) -> Held:
+    """End an open phase as done, as phases.finish has it; when it was the last, the request is closed.
+
+    reason: a closing reason of the department that ends it.  Raises as phases.finish, and UnknownReason.
+    """
+    before = hold(connection, city, number, by, PHASES, seen=seen)
+    phase = phases.open_phase(before, code, by, PHASES)
+    work = casework(connection, city.id)
+    status = next(work.statuses[each] for each in _DONE if each in work.statuses)
+    if reason is not None:
+        status = work.status(work.reason(reason, department_id=phase.department_id).status)
+    held = phases.finish(connection, city, number, code, by=by, note=note, now=now)
+    return close_when_done(connection, work, held, status, by=by, reason=reason, words=note or None, now=now)
+
+
+def skip_phase(
+    connection: "Connection[Any]", city: City, number: str, code: str, *, by: Actor, reason: str, now: datetime
+) -> Held:
+    """Leave a phase out, as phases.skip has it; when it was the last, the request is closed."""
+    held = phases.skip(connection, city, number, code, by=by, reason=reason, now=now)
+    work = casework(connection, city.id)
+    was_worked = any(phase.state == "done" for phase in held.phases)
+    status = next(work.statuses[each] for each in (_DONE if was_worked else (CLOSED,)) if each in work.statuses)
+    return close_when_done(connection, work, held, status, by=by, reason=None, words=None, now=now)
+
+
+def close_when_done(
+    connection: "Connection[Any]",
+    work: Casework,
+    held: Held,
+    status: Status,
+    *,
+    by: Actor,
+    reason: str | None,
+    words: str | None,
+    now: datetime,
+) -> Held:
+    """The request closed, when all of its phases are over."""
+    if held.is_closed or not all(phase.is_over for phase in held.phases):
+        return held
+    return enter(connection, work, held, status, by=by, reason=reason, words=words, language="en", now=now, is_planned=True)
+
+
+def reopen(
+    connection: "Connection[Any]", city: City, number: str, *, by: Actor, reason: str, now: datetime, seen: int | None = None
+) -> Held:
+    """A closed request opened again, counted; its last phase is worked again, and its target begins anew.
+
+    Raises StatusNotAllowed when it is open, TooLateToReopen, ReasonMissing, and as `hold`.
+    """
+    held = hold(connection, city, number, by, REOPEN, seen=seen)
+    if not reason.strip():
+        raise ReasonMissing("reopening needs a reason")
+    work = casework(connection, city.id)
+    if not held.is_closed:
+        raise StatusNotAllowed(f"{number} is not closed, but {work.status(held.case_status).name}")
+    return enter(connection, work, held, work.status(OPEN), by=by, reason=None, words=reason, language="en", now=now)
+
+
+def note(
+    connection: "Connection[Any]", city: City, number: str, words: str, *, by: Actor, is_public: bool = False, now: datetime
+) -> Held:
+    """The request with a note: for those who work it, or (is_public) for everybody.  Raises NothingSaid, and as `hold`."""
+    held = hold(connection, city, number, by, NOTE)
+    if not words.strip():
+        raise NothingSaid("a note must say something")
+    held.append(connection, "noted", {"words": words, "public": is_public, **by.as_facts}, at=now)
+    if is_public:
+        tell(connection, held, held.case_status, words, now=now)
+        touch(connection, held, now=now)
+    return held
+
+
+def touch(connection: "Connection[Any]", held: Held, *, now: datetime) -> None:
+    """Let a request that is open count as changed; a closed one keeps the time of its closing."""
+    if not held.is_closed:
+        _TOUCH.run(connection, **held.key, now=now)
+
+
+def enter(
+    connection: "Connection[Any]",
+    work: Casework,
+    held: Held,
+    status: Status,
+    *,
+    by: Actor,
+    reason: str | None,
+    words: str | None,
+    language: str,
+    now: datetime,
+    is_planned: bool = False,
+    source: Source = _OURS,
+) -> Held:
+    """The held request in this status, with all that goes with it.  is_planned: its plan is done.
+
+    Raises StatusNotAllowed, TooLateToReopen.
+    """
+    before = work.status(held.case_status)
+    if status.code == before.code or (status.code not in before.next and not is_planned):
+        allowed = ", ".join(before.next) or "none"
+        raise StatusNotAllowed(f"{held.number} is {before.code}: it may become {allowed}, not {status.code}")
+    is_reopened = before.is_closed and not status.is_closed
+    if is_reopened and held.closed_at is not None and now - held.closed_at > timedelta(days=work.reopen_days):
+        raise TooLateToReopen(
+            f"{held.number} was closed more than {work.reopen_days} days ago: report it again as a new request"
+        )
+    told = words or work.words(status.code, service_id=held.service_id, reason=reason, language=language)
+    _ENTER.run(
+        connection,
+        **held.key,
+        case_status=status.code,
+        status=status.status,
+        closed_at=(held.closed_at if before.is_closed else now) if status.is_closed else None,
+        status_notes=told,
+        is_reopened=is_reopened,
+        now=now,
+    )
+    kind = "reopened" if is_reopened else "closed" if status.is_closed and not before.is_closed else "status"
+    facts: dict[str, Any] = {"before": before.code, "status": status.code, "reason": reason, "words": told}
+    held.append(
+        connection, kind, {**{name: value for name, value in facts.items() if value is not None}, **by.as_facts}, at=now
+    )
+    held = replace(held, status=status.status, case_status=status.code, closed_at=now if status.is_closed else None)
+    held = replace(held, update_id=tell(connection, held, status.code, told, now=now, source=source))
+    _move_clocks(connection, work, held, before, status, now=now)
+    if kind == "closed":
+        held = phases.end_all(connection, held, by=by, reason=told or reason or status.name, now=now)
+    elif is_reopened:
+        held = phases.reopen_last(connection, work, held, now=now, why=words or "it was reopened")
+        held.alert(connection, "reopened", words or "it was reopened", at=now)
+    return held
+
+
+def tell(
+    connection: "Connection[Any]",
+    held: Held,
+    case_status: str,
+    words: str | None,
+    *,
+    now: datetime,
+    source: Source = _OURS,
+) -> int:
+    """Tell the public of the request: an update as servicerequestupdates shows it; its id."""
+    row = _TELL.run(
+        connection,
+        **held.key,
+        now=now,
+        case_status=case_status,
+        description=words,
+        media_urls=list(source.media_urls),
+        api_key_id=source.api_key_id,
+        client_update_id=source.client_update_id,
+    ).fetchone()
+    assert row is not None
+    return int(row.id)
+
+
+def _move_clocks(
+    connection: "Connection[Any]", work: Casework, held: Held, before: Status, status: Status, *, now: datetime
+) -> None:
+    if before.stops_clock and not status.stops_clock:
+        deadlines.resume(connection, **held.key, now=now)
+    if status.stops_clock and not before.stops_clock:
+        deadlines.pause(connection, **held.key, now=now)
+    if status.is_closed:
+        deadlines.end(connection, **held.key, phase_id=None, now=now)
+    elif before.is_closed:
+        target = work.target_of(held.service_id, held.service_group, at=now)
+        deadlines.retarget(connection, work, **held.key, target=target, started_at=now)
+    elif before.stops_clock != status.stops_clock:
+        expected_at = deadlines.settle(connection, work, **held.key)
+        facts = {"stands": status.stops_clock, "expected": expected_at and expected_at.isoformat()}
+        held.append(connection, "clock", facts, at=now)
+
+
+_NOW: Any = bindparam("now", type_=TIMESTAMP(timezone=True))
+_REQUEST = (
+    ServiceRequest.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
+    ServiceRequest.id == bindparam("request_id", type_=BigInteger),
+)
+_ENTER = Statement(
+    update(ServiceRequest)
+    .where(*_REQUEST)
+    .values(
+        case_status=bindparam("case_status", type_=Text),
+        status=bindparam("status", type_=Text),
+        closed_at=bindparam("closed_at", type_=TIMESTAMP(timezone=True)),
+        status_notes=func.coalesce(bindparam("status_notes", type_=Text), ServiceRequest.status_notes),
+        times_reopened=ServiceRequest.times_reopened + cast(bindparam("is_reopened", type_=Boolean), Integer),
+        updated_at=func.greatest(ServiceRequest.updated_at, _NOW),
+    )
+)
+_TOUCH = Statement(update(ServiceRequest).where(*_REQUEST).values(updated_at=func.greatest(ServiceRequest.updated_at, _NOW)))
+_TELL = Statement(
+    insert(RequestUpdate)
+    .values(
+        jurisdiction_id=bindparam("jurisdiction_id", type_=BigInteger),
+        request_id=bindparam("request_id", type_=BigInteger),
+        updated_at=_NOW,
+        case_status=bindparam("case_status", type_=Text),
+        description=bindparam("description", type_=Text),
+        media_urls=bindparam("media_urls", type_=ARRAY(Text)),
+        api_key_id=bindparam("api_key_id", type_=BigInteger),
+        client_update_id=bindparam("client_update_id", type_=Text),
+    )
+    .returning(RequestUpdate.id)
+)

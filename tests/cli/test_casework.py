@@ -1,0 +1,196 @@
+"""open311 request receive to close: departments work a request, as people do it with commands."""
+
+import re
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from db.cluster import Cluster
+from open311.cases.escalation import escalate_due
+from tests.cases.treeville import treeville
+from tests.cli.conftest import Run, good, told
+from tests.conftest import TEMPLATE
+
+Look = Callable[[str], list[Any]]
+
+CITY = ("--jurisdiction", "small.gov")
+PLACE = ("--lat", "42.35", "--long", "-71.15")
+STAFF = {
+    "call@small.gov": ("Carla", "call_taker", ()),
+    "wim@small.gov": ("Wim", "department", ("--department", "WORKS")),
+    "wanda@small.gov": ("Wanda", "supervisor", ("--department", "WORKS")),
+    "pat@small.gov": ("Pat", "department", ("--department", "PARKS")),
+    "office@small.gov": ("Olga", "council_office", ("--district", "ward:W")),
+    "east@small.gov": ("Edna", "council_office", ("--district", "ward:E")),
+}
+
+
+@pytest.fixture(scope="module")
+def staffed(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The name of a database to be copied: Treeville with a person for each role."""
+    name = f"staffed_{worker_id}"
+    cluster.create_database(name, template=TEMPLATE)
+    return name
+
+
+@pytest.fixture
+def own_url(cluster: Cluster, worker_id: str, staffed: str) -> Iterator[str]:
+    """A database for this test alone."""
+    name = f"casework_{worker_id}"
+    cluster.create_database(name, template=staffed)
+    yield cluster.url(name)
+    cluster.drop_database(name)
+
+
+@pytest.fixture
+def city(run: Run, tmp_path: Path) -> Run:
+    """Runs `open311` in Treeville."""
+    good(run("city", "load", treeville(tmp_path / "tree").path))
+    for email, (name, role, more) in STAFF.items():
+        good(run("user", "create", email, "--name", name, "--no-password"))
+        good(run("user", "grant", email, "--role", role, *CITY, *more))
+    return run
+
+
+def call(city: Run, service: str = "tree", *more: str, words: str = "A tree lies across Elm St", email: str = "call") -> str:
+    """The number of a request that is taken by phone."""
+    taken = city(
+        "request",
+        "receive",
+        *CITY,
+        "--channel",
+        "phone",
+        "--service-code",
+        service,
+        *PLACE,
+        "--description",
+        words,
+        *more,
+        "--as",
+        f"{email}@small.gov",
+    )
+    return good(taken).strip()
+
+
+def do(city: Run, number: str, *words: str, by: str) -> str:
+    """What a command printed that somebody did with a request: the verb first, then its options."""
+    verb = words[:2] if words[0] == "phase" else words[:1]
+    return good(city("request", *verb, number, *CITY, *words[len(verb) :], "--as", f"{by}@small.gov"))
+
+
+def refused(city: Run, number: str, *words: str, by: str) -> str:
+    """The message of what somebody may not, or cannot, do with a request."""
+    verb = words[:2] if words[0] == "phase" else words[:1]
+    return told(city("request", *verb, number, *CITY, *words[len(verb) :], "--as", f"{by}@small.gov"))
+
+
+@pytest.fixture
+def alerts(look: Look) -> Callable[[], list[tuple[str, str, str]]]:
+    """(kind, department, role) of every alert, in the order in which they were given."""
+    return lambda: [
+        (row.kind, row.code, row.role)
+        for row in look(
+            "select a.kind, d.code, a.role from alert a join department d on d.id = a.department_id"
+            " and d.jurisdiction_id = a.jurisdiction_id order by a.id"
+        )
+    ]
+
+
+def later(url: str, hours: float) -> int:
+    """How many requests the job of escalation looks at when it runs so many hours from now."""
+    with psycopg.connect(url, options="-c timezone=UTC") as connection:
+        (city_id,) = connection.execute("select id from jurisdiction where slug = 'small.gov'").fetchone()  # type: ignore[misc]
+        now = datetime.now(UTC).replace(microsecond=0) + timedelta(hours=hours)
+        return escalate_due(connection, jurisdiction_id=city_id, now=now)
+
+
+def test_a_fallen_tree_from_a_phone_call_to_its_closing(city: Run, own_url: str, alerts: Any, look: Look):
+    number = call(city)
+    assert alerts() == [("phase_opened", "WORKS", "department")]
+
+    # The police of the state have the road, says Public Works; the town hall asks them all the same.
+    do(city, number, "hand-back", "--reason", "a state road", by="wim")
+    assert alerts()[1:] == [("handed_back", "HALL", "department")]
+    good(city("request", "assign", number, *CITY, "--department", "WORKS", "--reason", "ours since May"))
+    do(city, number, "accept", by="wim")
+    assert alerts()[2:] == [("reassigned", "WORKS", "department")]
+
+    # Half of the two hours is over: a step of the ladder, once, however often the job runs.
+    assert later(own_url, 1.25) == 1
+    assert later(own_url, 1.25) == 0
+    assert alerts()[3:] == [("escalated", "WORKS", "supervisor")]
+
+    assert do(city, number, "phase", "finish", "--note", "two officers", by="wim") == f"{number} is open; open: haul (Parks)\n"
+    assert alerts()[4:] == [("phase_opened", "PARKS", "department")]
+    do(city, number, "accept", by="pat")
+    assert do(city, number, "phase", "finish", by="pat") == f"{number} is fixed\n"
+
+    (row,) = look(
+        f"select status, case_status, status_notes, priority, channel, closed_at from service_request where number = '{number}'"
+    )
+    assert (row.status, row.case_status, row.status_notes, row.priority, row.channel) == (
+        "closed",
+        "fixed",
+        "The work is done.",
+        1,
+        "phone",
+    )
+    shown = good(city("request", "show", number))
+    kinds = re.findall(r"^ ?20\d\d-\d\d-\d\d \d\d:\d\d +(\w+(?: \w+)?)  ", shown, re.MULTILINE)
+    assert kinds == [
+        "received",
+        "routed",
+        "phases planned",
+        "phase opened",
+        "alert",
+        "handed back",
+        "phase moved",
+        "alert",
+        "phase moved",
+        "alert",
+        "accepted",
+        "escalated",
+        "alert",
+        "phase done",
+        "phase opened",
+        "alert",
+        "accepted",
+        "phase done",
+        "closed",
+    ]
+
+
+def test_a_department_sees_what_it_has_to_do_the_most_pressing_first(city: Run):
+    tree, hole, deep = (
+        call(city),
+        call(city, "pothole", "--attribute", "DEPTH=shallow"),
+        call(city, "pothole", "--attribute", "DEPTH=deep"),
+    )
+    do(city, hole, "accept", by="wim")
+
+    listed = good(city("request", "queue", *CITY, "--department", "WORKS", "--as", "wim@small.gov"))
+    left = good(city("request", "queue", *CITY, "--department", "WORKS", "--unaccepted"))
+
+    rows = [line.split()[:3] for line in listed.splitlines()[1:]]
+    # A deep hole is of high priority, and the two hours of the traffic end before the three days of a hole.
+    assert rows == [[deep, "pothole", "open"], [tree, "traffic", "tree"], [hole, "pothole", "open"]]
+    assert hole not in left
+    assert tree not in good(city("request", "queue", *CITY, "--department", "PARKS"))
+
+
+def test_alerts_are_shown_until_they_were_seen(city: Run):
+    number = call(city)
+    words = ("request", "alerts", *CITY, "--department", "WORKS", "--as", "wanda@small.gov")
+
+    assert f"{number}: Redirect the traffic is yours now" in good(city(*words, "--seen"))
+    assert number not in good(city(*words))
+
+
+def test_a_queue_is_for_those_who_may_see_it(city: Run):
+    refusal = told(city("request", "queue", *CITY, "--department", "WORKS", "--as", "pat@small.gov"))
+
+    assert refusal.startswith("Pat (department of PARKS) may not ")
