@@ -23,6 +23,7 @@ from open311.city.load import load_folder
 from open311.jurisdictions import City, read_cities
 from open311.services import find_service
 from routing.decision import Decision
+from schemas.definition import Answers
 from tests.small_city import EAST, WEST, SmallCity
 
 # By the map of Smallville; East Yard has the potholes of ward E, Public Works all others.
@@ -99,12 +100,23 @@ class Smallville:
             at=at,
         )
 
-    def report(self, point: Point | None, *, at: datetime, service: str = "pothole", decision: Decision | None = None) -> str:
+    def report(
+        self,
+        point: Point | None,
+        *,
+        at: datetime,
+        service: str = "pothole",
+        decision: Decision | None = None,
+        description: str | None = None,
+        answers: Answers | None = None,
+    ) -> str:
         """The number of a request that comes in at a moment; decision: as it was made before."""
         draft = Draft(
             service=find_service(self.connection, service, jurisdiction_id=self.city.id).new,
             decision=decision or self.route(point, at=at, service=service),
             point=point,
+            description=description,
+            answers=answers or {},
         )
         number = intake.receive(self.connection, draft, jurisdiction_id=self.city.id, now=at).number
         assert number is not None
