@@ -197,7 +197,7 @@ def move(
         words = f"{phase.name} was given to {desk.name} by {by.name}: {reason}"
         held.alert(connection, kind, words, department_id=desk.department_id, phase=phase.code, at=now)
     work = casework(connection, held.jurisdiction_id)
-    held = follow(connection, _with(held, moved), now=now)
+    held = follow(connection, _with(held, moved), phase, now=now)
     deadlines.settle(connection, work, **held.key)
     return held
 
@@ -268,15 +268,17 @@ def reopen_last(connection: "Connection[Any]", work: Casework, held: Held, *, no
     return _proceed(connection, work, held, now=now, why=why)
 
 
-def follow(connection: "Connection[Any]", held: Held, *, now: datetime) -> Held:
-    """Let the request be answered for by whoever has its first open phase."""
-    if not held.open_phases:
+def follow(connection: "Connection[Any]", held: Held, moved: Phase, *, now: datetime) -> Held:
+    """Let whoever got a phase answer for the request, when the department that answers has no other phase left.
+
+    A request's department is the one that the rules or a person named, whoever else works a phase of it.
+    """
+    new = next(phase for phase in held.phases if phase.id == moved.id)
+    left = [phase for phase in held.phases if not phase.is_over and phase.department_id == held.department_id]
+    if moved.department_id != held.department_id or left:
         return held
-    first = held.open_phases[0]
-    if (first.department_id, first.unit_id) == (held.department_id, held.unit_id):
-        return held
-    _FOLLOW.run(connection, **held.key, department_id=first.department_id, unit_id=first.unit_id, now=now)
-    return replace(held, department_id=first.department_id, unit_id=first.unit_id, answers_for=first.answers_for)
+    _FOLLOW.run(connection, **held.key, department_id=new.department_id, unit_id=new.unit_id, now=now)
+    return replace(held, department_id=new.department_id, unit_id=new.unit_id, answers_for=new.answers_for)
 
 
 def open_phase(held: Held, code: str | None, by: Actor, action: str) -> Phase:
@@ -369,7 +371,7 @@ def _proceed(connection: "Connection[Any]", work: Casework, held: Held, *, now: 
         words = f"{phase.name} is yours now" + (f": {why}" if why else "")
         held.alert(connection, "phase_opened", words, department_id=phase.department_id, phase=phase.code, at=now)
         held = _with(held, opened)
-    return follow(connection, held, now=now)
+    return held
 
 
 def _make_first(connection: "Connection[Any]", held: Held, *, now: datetime) -> Held:

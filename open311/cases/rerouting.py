@@ -293,16 +293,15 @@ def _replan(
     now: datetime,
 ) -> Rerouted:
     """The phases of a request that changed: those of another service's plan, or the same for whom the rules name now."""
-    held.append(connection, "routed", {**decision.as_record(held.point), "cause": cause}, at=now)
-    if not is_another:
-        _route_phases(connection, held, cause=cause, now=now)
-    else:
+    if not held.is_overridden:
+        _apply(connection, held, decision, cause=cause, now=now)
+        held = hold_new(connection, **held.key)
+    if is_another:
         held = phases.end_all(connection, held, by=SYSTEM, reason=cause, now=now)
-        plan = work.plan_of(held.service_id)
-        if plan:
+        if work.plan_of(held.service_id):
             intake.begin_plan(connection, work, held, decision, at=now)
-        elif not held.is_overridden:
-            _apply(connection, held, decision, cause=cause, now=now)
+    else:
+        _route_phases(connection, held, cause=cause, now=now)
     held = hold_new(connection, **held.key)
     return Rerouted(number=held.number, before=before.answers_for, after=held.answers_for, decision=decision)
 

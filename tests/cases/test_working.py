@@ -360,7 +360,8 @@ def test_a_plan_begins_with_what_waits_for_nothing(town: Smallville):
     number = tree(town)
 
     assert phases_of(town, number) == {"traffic": ("open", "WORKS"), "haul": ("waiting", "PARKS")}
-    assert town.request(number).answers_for == "WORKS"
+    # The rules name the Parks, who answer for the whole.
+    assert town.request(number).answers_for == "PARKS"
     assert alerts_of(town, number) == [("phase_opened", "WORKS", "department")]
 
 
@@ -432,7 +433,7 @@ def test_a_request_without_a_plan_gets_one_with_its_first_added_phase(town: Smal
 
     assert phases_of(town, number) == {"work": ("open", "WORKS"), "paint": ("waiting", "PARKS")}
     finish(town, number, "work")
-    assert town.request(number).answers_for == "PARKS"
+    assert phases_of(town, number) == {"work": ("done", "WORKS"), "paint": ("open", "PARKS")}
 
 
 def test_a_phase_is_skipped_with_its_reason(town: Smallville):
@@ -489,7 +490,18 @@ def test_a_phase_handed_back_leaves_the_others_alone(town: Smallville):
     assignment.hand_back(town.connection, town.city, number, by=BOSS, reason="not ours", now=REPORTED)
 
     assert phases_of(town, number) == {"traffic": ("open", "HALL"), "haul": ("waiting", "PARKS")}
-    assert town.request(number).answers_for == "HALL"
+    assert town.request(number).answers_for == "PARKS"
+
+
+def test_who_gets_the_last_phase_of_the_department_that_answers_answers_for_the_request(town: Smallville):
+    number = tree(town)
+
+    assignment.reassign(town.connection, town.city, number, "HALL", phase="traffic", by=BOSS, reason="x", now=REPORTED)
+    assert town.request(number).answers_for == "PARKS"
+    finish(town, number, "traffic")
+    assignment.reassign(town.connection, town.city, number, "works-east", phase="haul", by=BOSS, reason="x", now=REPORTED)
+
+    assert town.request(number).answers_for == "works-east"
 
 
 def test_another_service_brings_its_own_plan_and_target(town: Smallville):
