@@ -2,7 +2,7 @@
 
 from open311.models.account import Account, AccountGrant, AccountSession
 from open311.models.api_key import ApiKey, ApiKeyGrant
-from open311.models.casework import CaseStatus, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
+from open311.models.casework import CaseStatus, CaseworkChange, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
 from open311.models.jurisdiction import Jurisdiction
 from open311.models.media import Media
 from open311.models.reporter import Reporter
@@ -18,6 +18,7 @@ __all__ = [
     "ApiKey",
     "ApiKeyGrant",
     "CaseStatus",
+    "CaseworkChange",
     "ClosingReason",
     "Jurisdiction",
     "Ladder",

@@ -4,6 +4,7 @@ Each row is an item of a file of the city's folder (schemas.casework), and what 
 the schema loads it.  department_id: whose it is, whose supervisor may change it; null: the whole city's.
 """
 
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import CheckConstraint, Index, Text, UniqueConstraint, text
@@ -13,6 +14,20 @@ from sqlalchemy.orm import Mapped, mapped_column
 from db import Base, CityRow, city_key
 
 _DETAILS = text("'{}'")
+
+
+class CaseworkChange(CityRow, Base):
+    """A change of how departments work: appended, never changed.
+
+    kind: the file of the city's folder; facts: who ("by" and whose account), which items were added, changed, removed, and
+    all of the file's items before.
+    """
+
+    __tablename__ = "casework_change"
+
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)
 
 
 class CaseStatus(CityRow, Base):

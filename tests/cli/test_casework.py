@@ -194,3 +194,101 @@ def test_a_queue_is_for_those_who_may_see_it(city: Run):
     refusal = told(city("request", "queue", *CITY, "--department", "WORKS", "--as", "pat@small.gov"))
 
     assert refusal.startswith("Pat (department of PARKS) may not ")
+
+
+# casework import
+
+
+@pytest.fixture
+def files(city: Run, tmp_path: Path) -> Path:
+    """A folder with the files as they were loaded, to be changed."""
+    return tmp_path / "tree"
+
+
+def edit(files: Path, name: str, old: str, new: str) -> Path:
+    """A file with a text in it replaced."""
+    file = files / name
+    text = file.read_text()
+    assert text.count(old) == 1
+    file.write_text(text.replace(old, new))
+    return file
+
+
+WANDA = ("--as", "wanda@small.gov")
+
+
+def test_a_supervisor_changes_what_is_the_departments_and_it_holds_at_once(city: Run, files: Path, look: Look):
+    file = edit(files, "closing_reasons.yml", "There is no hole", "Nothing was found")
+    edit(files, "ladders.yml", "used: 0.8", "used: 0.9")
+
+    assert good(city("casework", "check", file, *CITY, *WANDA)).endswith("closing_reasons.yml can be put in place\n")
+    assert look("select 1 from closing_reason where name = 'Nothing was found'") == []
+    printed = good(city("casework", "import", file, *CITY, *WANDA))
+    good(city("casework", "import", files / "ladders.yml", *CITY, *WANDA))
+
+    assert printed == "changed: closing_reason not-there\nclosing_reasons.yml is in place\n"
+    assert look("select 1 from closing_reason where name = 'Nothing was found'")
+    assert good(city("casework", "import", file, *CITY, *WANDA)) == "all is so already\n"
+    logged = good(city("casework", "log", *CITY)).splitlines()[1:]
+    assert ["Wanda" in line for line in logged] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "old", "new", "words", "refusal"),
+    [
+        pytest.param(
+            "ladders.yml",
+            "used: 0.5",
+            "used: 0.4",
+            WANDA,
+            "Wanda may not change ladder tree, which is of the whole city",
+            id="citys",
+        ),
+        pytest.param(
+            "closing_reasons.yml",
+            "name: There is no hole, status: no_further_action, department: WORKS",
+            "name: There is no hole, status: no_further_action, department: PARKS",
+            WANDA,
+            "Wanda may not change closing_reason not-there, which is of WORKS and of PARKS",
+            id="given-to-another-department",
+        ),
+        pytest.param(
+            "closing_reasons.yml",
+            "name: There is no hole",
+            "name: No hole",
+            ("--as", "pat@small.gov"),
+            "Pat may not change closing_reason not-there, which is of WORKS",
+            id="no-supervisor",
+        ),
+    ],
+)
+def test_nobody_changes_what_is_not_theirs(
+    city: Run, files: Path, look: Look, name: str, old: str, new: str, words: tuple[str, ...], refusal: str
+):
+    file = edit(files, name, old, new)
+    before = look("select t::text from ladder t"), look("select t::text from closing_reason t")
+
+    assert told(city("casework", "import", file, *CITY, *words)) == refusal
+    assert (look("select t::text from ladder t"), look("select t::text from closing_reason t")) == before
+    good(city("casework", "import", file, *CITY))  # whom the operator may
+
+
+def test_a_plan_whose_phases_wait_for_one_another_is_refused_with_its_line(city: Run, files: Path, look: Look):
+    file = edit(files, "plans.yml", "name: Redirect the traffic, department", "name: Redirect, after: [haul], department")
+
+    assert told(city("casework", "import", file, *CITY)) == (
+        f"{file}:3: phases: traffic, haul, traffic: these wait for one another"
+    )
+
+
+def test_a_status_that_something_names_stays(city: Run, files: Path):
+    file = files / "statuses.yml"
+    file.write_text(
+        "- {code: open, name: Open, status: open, next: [closed]}\n- {code: closed, name: Closed, status: closed}\n"
+    )
+
+    refused = told(city("casework", "import", file, *CITY))
+
+    assert (
+        f"{file}:1: closing_reasons.yml would not fit: status: must be a status that is closed (closed), got 'fixed'" in refused
+    )

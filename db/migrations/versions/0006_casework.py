@@ -49,6 +49,16 @@ def upgrade() -> None:
         sa.UniqueConstraint("jurisdiction_id", "code", name=op.f("uq_case_status_jurisdiction_id_code")),
     )
     op.create_table(
+        "casework_change",
+        sa.Column("jurisdiction_id", sa.BigInteger(), nullable=False),
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), autoincrement=True, nullable=False),
+        sa.Column("at", postgresql.TIMESTAMP(timezone=True, precision=0), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("facts", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["jurisdiction_id"], ["jurisdiction.id"], name=op.f("fk_casework_change_jurisdiction_id")),
+        sa.PrimaryKeyConstraint("jurisdiction_id", "id", name=op.f("pk_casework_change")),
+    )
+    op.create_table(
         "closing_reason",
         sa.Column("jurisdiction_id", sa.BigInteger(), nullable=False),
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), autoincrement=True, nullable=False),
@@ -487,4 +497,5 @@ def downgrade() -> None:
     op.drop_table("message_text")
     op.drop_table("ladder")
     op.drop_table("closing_reason")
+    op.drop_table("casework_change")
     op.drop_table("case_status")

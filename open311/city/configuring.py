@@ -1,0 +1,163 @@
+"""How a city's departments work, changed a file at a time by those whose it is; each change is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import insert, select
+from sqlalchemy.orm import Session
+
+from open311.actors import CONFIGURE, Actor, NotAllowed, may
+from open311.city.lines import BadFile, load_list
+from open311.city.rules import known_here
+from open311.city.targets import read_targets
+from open311.city.working import FILES, OWNED, Item, problems_of, put_working, working_of
+from open311.models import CaseworkChange
+from routing.models import Department
+
+# What tells an item of a file from the others.
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "statuses": ("code",),
+    "closing_reasons": ("code",),
+    "texts": ("status", "reason", "service_code", "language"),
+    "targets": ("service_code", "group", "valid_from"),
+    "plans": ("service_code",),
+    "ladders": ("code",),
+}
+
+
+class UnknownKind(LookupError):
+    """No file of a city's folder that says how departments work has this name; the message names those that there are."""
+
+
+class NotYours(PermissionError):
+    """Items that somebody else's supervisor, or an administrator, changes; a message each."""
+
+    def __init__(self, messages: Sequence[str]) -> None:
+        self.messages = list(messages)
+        super().__init__("\n".join(messages))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Changed:
+    """What a file changes of what is in place: the items, as people name them, that are new, other than before, or gone."""
+
+    kind: str
+    added: Sequence[str]
+    changed: Sequence[str]
+    removed: Sequence[str]
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether all is as it was."""
+        return not (self.added or self.changed or self.removed)
+
+
+def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: datetime) -> Changed:
+    """Put the items of a file, such as plans.yml, in place of the city's: all of them or none.
+
+    A department's supervisor changes the items of that department and nobody else's; statuses and what is the whole
+    city's are the administrator's.  Raises UnknownKind, BadFile with every problem, NotYours with every item.
+    """
+    kind = kind_of(path)
+    known = known_here(session, city_id)
+    before = working_of(session, city_id)
+    items: Sequence[Item]
+    if kind == "targets":
+        items = read_targets(path, known)
+        problems: list[str] = []
+    else:
+        items, lines = load_list(path, FILES[kind]())
+        problems = [lines.at(where, said) for where, said in problems_of(kind, replace(before, **{kind: items}), known)]
+    after = replace(before, **{kind: items})
+    # What names a status or a closing reason that is gone stands in another file.
+    for other in ("closing_reasons", "texts"):
+        if kind in ("statuses", "closing_reasons") and other != kind:
+            problems += [f"{path}:1: {other}.yml would not fit: {said}" for _, said in problems_of(other, after, known)]
+    if problems:
+        raise BadFile(problems)
+    found = difference(kind, getattr(before, kind), items)
+    if found.is_nothing:
+        return found
+    _require_own(session, city_id, kind, getattr(before, kind), items, by)
+    put_working(session, city_id, after)
+    session.execute(
+        insert(CaseworkChange).values(
+            jurisdiction_id=city_id,
+            at=now,
+            kind=kind,
+            facts={
+                **by.as_facts,
+                "added": list(found.added),
+                "changed": list(found.changed),
+                "removed": list(found.removed),
+                "before": [_plain(item) for item in getattr(before, kind)],
+            },
+        )
+    )
+    session.flush()
+    return found
+
+
+def kind_of(path: Path) -> str:
+    """Which file it is, by its name; raises UnknownKind."""
+    if path.stem not in FILES or path.suffix != ".yml":
+        raise UnknownKind(f"the file must be one of {', '.join(f'{kind}.yml' for kind in FILES)}, got {path.name}")
+    return path.stem
+
+
+def difference(kind: str, before: Sequence[Item], after: Sequence[Item]) -> Changed:
+    """What tells the items after from those before."""
+    old = {_key(kind, item): item for item in before}
+    new = {_key(kind, item): item for item in after}
+    return Changed(
+        kind=kind,
+        added=[_name(kind, item) for key, item in new.items() if key not in old],
+        changed=[_name(kind, item) for key, item in new.items() if key in old and old[key] != item],
+        removed=[_name(kind, item) for key, item in old.items() if key not in new],
+    )
+
+
+def changes(session: Session, city_id: int) -> Sequence[CaseworkChange]:
+    """What was changed, the newest first."""
+    rows = select(CaseworkChange).where(CaseworkChange.jurisdiction_id == city_id).order_by(CaseworkChange.id.desc())
+    return session.scalars(rows).all()
+
+
+def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Item], after: Sequence[Item], by: Actor) -> None:
+    ids = {
+        row.code: row.id
+        for row in session.execute(select(Department.code, Department.id).where(Department.jurisdiction_id == city_id))
+    }
+    old = {_key(kind, item): item for item in before}
+    new = {_key(kind, item): item for item in after}
+    refused = []
+    for key in [*old, *(each for each in new if each not in old)]:
+        if old.get(key) == new.get(key):
+            continue
+        # Who takes an item over from another department needs both.
+        whose = [item["department"] if kind in OWNED else None for item in (old.get(key), new.get(key)) if item is not None]
+        try:
+            if None in whose:
+                may(by, CONFIGURE)
+            may(by, CONFIGURE, department_ids={ids[code] for code in whose if code is not None})
+        except NotAllowed:
+            owner = " and of ".join(dict.fromkeys(code or "the whole city" for code in whose))
+            refused.append(f"{by.name} may not change {_name(kind, new.get(key) or old[key])}, which is of {owner}")
+    if refused:
+        raise NotYours(refused)
+
+
+def _key(kind: str, item: Item) -> tuple[Any, ...]:
+    return tuple(item[name] for name in IDENTITY[kind])
+
+
+def _name(kind: str, item: Item) -> str:
+    said = [str(value) for value in _key(kind, item) if value is not None]
+    return f"{kind.removesuffix('s')} {' '.join(said) or 'of every service'}"
+
+
+def _plain(item: Item) -> dict[str, Any]:
+    return {name: value.isoformat() if isinstance(value, date) else value for name, value in item.items()}
