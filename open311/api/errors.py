@@ -44,6 +44,9 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
 }
 AWAY = (OperationalError, PoolTimeout)
 _AWAY_SECONDS = 10
+# Of what a client sent, or of a message that names all that would do.
+_SHOWN_CHARACTERS = 200
+_SAID_CHARACTERS = 1000
 # No state: no connection.  Else: shutting down or starting up, too many connections.
 _AWAY_STATES = (None, "57P01", "57P02", "57P03", "53300")
 
@@ -61,7 +64,7 @@ def register(app: Flask) -> None:
 
 def _known(error: Exception) -> Response:
     status, text = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return _answer(status, [text.format(_shown(error))])
+    return _answer(status, [text.format(_shown(error, _SAID_CHARACTERS if text == "{}" else _SHOWN_CHARACTERS))])
 
 
 def _problems(error: Problems) -> Response:
@@ -118,5 +121,5 @@ def _is_api() -> bool:
     return f"{request.path}/".startswith(API_PREFIX)
 
 
-def _shown(error: Exception) -> str:
-    return str(error.args[0])[:200] if error.args else ""
+def _shown(error: Exception, most_characters: int) -> str:
+    return str(error.args[0])[:most_characters] if error.args else ""

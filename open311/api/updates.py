@@ -40,8 +40,10 @@ def create_update(form: Form, city: City, actor: Actor, format: str) -> Response
         driver.transaction() as connection,
     ):
         urls = [shelf.put(photo).path for photo in photos] or list(posted.media_urls)
-        update_id = post_update(connection, city, posted, urls, by=actor, now=now)
-    return respond(update.RECEIPT, [(update_id,)], format)
+        receipt = post_update(connection, city, posted, urls, by=actor, now=now)
+        if not receipt.is_new:
+            shelf.clear()
+    return respond(update.RECEIPT, [(receipt.update_id,)], format)
 
 
 @public

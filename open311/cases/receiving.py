@@ -3,7 +3,6 @@
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from email.message import EmailMessage
 from email.utils import parseaddr
 from hashlib import sha256
@@ -13,10 +12,8 @@ from lxml.html import fromstring
 
 from db.driver import driver
 from open311.actors import RECEIVE, Actor, may
-from open311.cases.intake import Receipt
-from open311.cases.locating import locate
-from open311.cases.photos import PhotoShelf
-from open311.cases.posting import UploadedFile, read_posted, take_in
+from open311.cases.locating import Located, locate
+from open311.cases.posting import Posted, UploadedFile, read_posted
 from open311.config import Settings
 from open311.jurisdictions import City
 from open311.services import find_service
@@ -55,42 +52,19 @@ class Attachment:
         return self.content
 
 
-def take(
-    fields: Mapping[str, Sequence[str]],
-    files: Sequence[UploadedFile],
-    city: City,
-    *,
-    channel: str,
-    by: Actor,
-    limits: Settings,
-    now: datetime,
-    client_reference: str | None = None,
-) -> Receipt:
-    """Receive what somebody says or writes to the city, as fields of POST requests with files, through a channel.
+def read_taken(
+    fields: Mapping[str, Sequence[str]], files: Sequence[UploadedFile], city: City, *, by: Actor, limits: Settings
+) -> tuple[Posted, Located]:
+    """What somebody says or writes to the city, as fields of POST requests with files, and where it lies; for `take_in`.
 
-    The same verb as that of apps: checked, placed, routed and kept in the same way.  Raises NotAllowed, ServiceMissing,
-    UnknownService, Problems with every problem.  Opens its own transaction, after an outside geocoder was asked.
+    Read by the same verb as what apps post.  Called outside of any transaction, as `locate` is.  Raises NotAllowed,
+    ServiceMissing, UnknownService.
     """
     may(by, RECEIVE)
     with driver.connection() as connection:
         service = find_service(connection, "".join(fields.get("service_code", [""])[:1]), jurisdiction_id=city.id)
     posted = read_posted(fields, files, service=service, zone=city.zone, limits=limits)
-    located = locate(posted.submission, city, limits)
-    with (
-        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
-        driver.transaction() as connection,
-    ):
-        return take_in(
-            connection,
-            posted,
-            located,
-            city,
-            shelf,
-            channel=channel,
-            now=now,
-            by=by,
-            client_reference=client_reference,
-        )
+    return posted, locate(posted.submission, city, limits)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,6 +36,14 @@ class Updates:
     has_more: bool
 
 
+@dataclass(frozen=True, kw_only=True)
+class UpdateReceipt:
+    """What a client is told of its update.  is_new: not a repeated POST."""
+
+    update_id: str
+    is_new: bool = True
+
+
 def find_updates(connection: "Connection[Any]", query: UpdatesQuery, *, jurisdiction_id: int, public_url: str) -> Updates:
     """The updates of public requests that a query asks for."""
     filters = {
@@ -61,8 +69,8 @@ def find_updates(connection: "Connection[Any]", query: UpdatesQuery, *, jurisdic
 
 def post_update(
     connection: "Connection[Any]", city: City, posted: PostedUpdate, media_urls: Sequence[str], *, by: Actor, now: datetime
-) -> str:
-    """The id of the update that a client posted: kept, and the request has the status that it names.
+) -> UpdateReceipt:
+    """The receipt of the update that a client posted: kept, and the request has the status that it names.
 
     The same key's update_id of the same request is the same update: nothing is done a second time.  A word that says
     only "open" or "closed" changes nothing of a request that is so already.  Closing ends every phase; "reopen", or what
@@ -75,7 +83,7 @@ def post_update(
         connection, **held.key, api_key_id=source.api_key_id, client_update_id=source.client_update_id
     ).fetchone()
     if earlier is not None:
-        return str(earlier.id)
+        return UpdateReceipt(update_id=str(earlier.id), is_new=False)
     work = casework(connection, city.id)
     status = _status(work, held, posted.status)
     said = {
@@ -105,7 +113,7 @@ def post_update(
     if posted.person:
         personal = {name: posted.person.get(name) for name in PERSON_FIELDS}
         _REPORTER.run(connection, jurisdiction_id=city.id, update_id=update_id, **personal)
-    return str(update_id)
+    return UpdateReceipt(update_id=str(update_id))
 
 
 def _status(work: Casework, held: Held, word: str) -> Status | None:
@@ -118,7 +126,7 @@ def _status(work: Casework, held: Held, word: str) -> Status | None:
     found = work.statuses.get(word) or next((each for each in work.statuses.values() if each.wire == word), None)
     if found is None:
         known = ", ".join(dict.fromkeys([*(each.wire for each in work.statuses.values()), REOPEN, UNCHANGED]))
-        raise UnknownWord(f"status must be one of {known}, got {word!r}")
+        raise UnknownWord(f"status must be one of {known}, got {word[:50]!r}")
     if present.is_closed and not found.is_closed:
         # Whatever it is to become, it is opened first.
         return work.status(OPEN)

@@ -16,7 +16,7 @@ from geo.versions import VersionInTheWay, newest_version, publish, rename
 from open311.cases.stamping import stamp_later
 from open311.city.addresses import put_addresses
 from open311.city.calendars import drop_calendars, put_calendars
-from open311.city.folder import CityFolder
+from open311.city.folder import CALENDARS, CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import put_rules
 from open311.city.working import put_working
@@ -56,7 +56,9 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone, departments=departments)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
     put_working(session, city.id, folder.working)
-    drop_calendars(session, city.id, but=[calendar["code"] for calendar in folder.calendars])
+    drop_calendars(
+        session, city.id, but=[calendar["code"] for calendar in folder.calendars], file=folder.path / CALENDARS, now=now
+    )
     put_addresses(driver_connection(session), folder.addresses, jurisdiction_id=city.id)
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
     city.default_department_id = departments[folder.jurisdiction["default_department"]]

@@ -1,4 +1,4 @@
-"""open311 city load."""
+"""open311 city load, export."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -9,10 +9,11 @@ import click
 from db import db, driver_connection
 from open311.cases.importing import Imported, Importer, weeks_to_now
 from open311.cases.recorded import ExportMapping
+from open311.city.export import NotAFolder, NotEmpty, write_folder
 from open311.city.folder import CityFolder, read_folder
 from open311.city.lines import BadFile
 from open311.city.load import Loaded, load_folder, note_moved_dates
-from open311.cli.edge import progress, transaction, with_app
+from open311.cli.edge import Refused, jurisdiction_option, progress, transaction, with_app
 from open311.jurisdictions import cities, read_cities
 from schemas.moment import whole_second
 
@@ -42,6 +43,29 @@ def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
         click.echo(f"repaired boundary {text}")
     if imported is not None:
         click.echo(summary(imported))
+
+
+@city.command("export")
+@click.argument("directory", type=click.Path(path_type=Path))
+@jurisdiction_option
+@with_app
+def export(directory: Path, jurisdiction_id: str) -> None:
+    """Write what a city has now into DIRECTORY, which must be new or empty, as a folder that `city load` takes.
+
+    Its requests are left out, and so are maps that are not in force.
+    """
+    about, session = cities().named(jurisdiction_id), db.session()
+    # All of it as it is at one moment, whatever is changed meanwhile.
+    session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
+    try:
+        write_folder(session, about.id, directory, now=datetime.now(UTC))
+    except NotEmpty as error:
+        raise Refused(str(error)) from error
+    except NotAFolder as error:
+        raise Refused(f"{about.name} cannot be written as a folder that could be loaded:\n{error}") from error
+    except OSError as error:
+        raise Refused(f"{directory} cannot be written: {error.strerror}") from error
+    click.echo(f"{about.name}: written to {directory}")
 
 
 def load_city(directory: Path, *, dates_to_now: bool = False, without_requests: bool = False) -> tuple[Loaded, Imported | None]:

@@ -3,7 +3,7 @@
 import email
 import email.policy
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
@@ -20,7 +20,9 @@ from open311.actors import Actor
 from open311.cases import assignment, escalation, phases, statuses
 from open311.cases.intake import Receipt
 from open311.cases.life import Life, Promise, cities_with, life_of
-from open311.cases.receiving import CHANNELS, Attachment, NotAReport, read_mail, take
+from open311.cases.photos import PhotoShelf
+from open311.cases.posting import take_in
+from open311.cases.receiving import CHANNELS, Attachment, NotAReport, read_mail, read_taken
 from open311.cli.acting import acting, refusals, who
 from open311.cli.edge import Answer, Refused, jurisdiction_option, shortened, show_table, with_app
 from open311.cli.request_desk import alerts, queue
@@ -75,6 +77,35 @@ def _do(number: str, jurisdiction_id: str, as_email: str | None, by: str, work: 
     city = cities().named(jurisdiction_id)
     with refusals(number), driver.transaction() as connection:
         return work(connection, city, who(connection, city, as_email=as_email, by=by), _now())
+
+
+def _take(
+    fields: Mapping[str, Sequence[str]],
+    files: Sequence[Attachment],
+    city: City,
+    *,
+    channel: str,
+    by: Actor,
+    client_reference: str | None = None,
+) -> Receipt:
+    """Receive a request for somebody, all of it or nothing."""
+    limits = settings()
+    posted, located = read_taken(fields, files, city, by=by, limits=limits)
+    with (
+        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        driver.transaction() as connection,
+    ):
+        return take_in(
+            connection,
+            posted,
+            located,
+            city,
+            shelf,
+            channel=channel,
+            now=_now(),
+            by=by,
+            client_reference=client_reference,
+        )
 
 
 @click.command()
@@ -132,7 +163,7 @@ def receive(
     with driver.connection() as connection:
         actor = who(connection, city, as_email=as_email, by=by)
     with refusals("it"):
-        receipt = take(fields, files, city, channel=channel, by=actor, limits=settings(), now=_now())
+        receipt = _take(fields, files, city, channel=channel, by=actor)
     click.echo(_told(receipt))
 
 
@@ -159,16 +190,7 @@ def receive_mail(jurisdiction_id: str, service_code: str, as_email: str | None, 
     with driver.connection() as connection:
         actor = who(connection, city, as_email=as_email, by=by)
     with _bounced(), refusals("it"):
-        receipt = take(
-            mail.fields,
-            mail.photos,
-            city,
-            channel="email",
-            by=actor,
-            limits=settings(),
-            now=_now(),
-            client_reference=mail.reference,
-        )
+        receipt = _take(mail.fields, mail.photos, city, channel="email", by=actor, client_reference=mail.reference)
     click.echo(_told(receipt))
 
 

@@ -86,7 +86,7 @@ def test_at_most_1000_are_listed_and_they_are_the_newest(
     api: Api, seattle: Seattle, connection: "Connection[Any]", format: str
 ) -> None:
     seattle.request("A-0")
-    same = "jurisdiction_id, service_id, status, department_id, updated_at, attributes, channel, is_public"
+    same = "jurisdiction_id, service_id, status, case_status, department_id, updated_at, attributes, channel, is_public"
     connection.execute(
         f"insert into service_request ({same}, number, requested_at)"  # type: ignore[arg-type]
         f" select {same}, 'A-' || n, requested_at - n * interval '1 second' from service_request, generate_series(1, 1001) n"

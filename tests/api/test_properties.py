@@ -9,23 +9,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from schemas import as_json, as_xml, discovery, error, request, service
+from schemas import as_json, as_xml, discovery, error, request, service, update
 from schemas.discovery import DISCOVERY
 from schemas.error import ERRORS
-from schemas.representation import Flag, Items, Moment, Number, Order, Representation, fields_of
-from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, REALTIME_RECEIPT, REQUESTS, TOKENS
+from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, fields_of
+from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS, TOKENS
 from schemas.service import DEFINITION, SERVICES
 from schemas.text import NOT_PRINTABLE, clean
+from schemas.update import RECEIPT, UPDATES
 from tests.api.wire import document, read_json, read_xml
 
 _REPRESENTATIONS = {
     "services": SERVICES,
     "definition": DEFINITION,
     "requests": REQUESTS,
+    "extended requests": EXTENDED_REQUESTS,
     "realtime receipt": REALTIME_RECEIPT,
     "batch receipt": BATCH_RECEIPT,
     "blackbox receipt": BLACKBOX_RECEIPT,
     "tokens": TOKENS,
+    "updates": UPDATES,
+    "update receipt": RECEIPT,
     "discovery": DISCOVERY,
     "errors": ERRORS,
 }
@@ -49,6 +53,8 @@ _VALUES: dict[type, st.SearchStrategy[Any]] = {
 def _value(field: Any) -> st.SearchStrategy[Any]:
     if isinstance(field, Items):
         return st.lists(_row(field.schema) if field.schema else _ANY_TEXT, max_size=3)
+    if isinstance(field, Part):
+        return _row(field.schema) | st.none()
     drawn = next((values for kind, values in _VALUES.items() if isinstance(field, kind)), _ANY_TEXT)
     return drawn | st.none() if field.allow_none or field.metadata.get("omit_null") else drawn
 
@@ -71,6 +77,8 @@ def _object(schema: Any, row: tuple[Any, ...], text: Callable[[str], Any], *, om
             read[name] = [
                 _object(field.schema, each, text, omit_null=omit_null) if field.schema else text(each) for each in value
             ]
+        elif isinstance(field, Part) and value is not None:
+            read[name] = _object(field.schema, value, text, omit_null=omit_null)
         elif isinstance(value, str):
             read[name] = text(value)
         elif isinstance(value, datetime):
@@ -123,7 +131,7 @@ def test_text_as_it_is_kept_is_the_same_in_both_formats(text: str) -> None:
 def test_every_representation_there_is_is_tried() -> None:
     declared = {
         id(each)
-        for module in (discovery, error, request, service)
+        for module in (discovery, error, request, service, update)
         for each in vars(module).values()
         if isinstance(each, Representation)
     }

@@ -29,7 +29,10 @@ in_both_formats = pytest.mark.parametrize("format", ["json", "xml"])
 Field = str | Sequence[str] | tuple[BytesIO, str]
 
 # Elements that hold repeated children: arrays in JSON, as Spark has it.
-_LISTS = {"services", "service_requests", "errors", "attributes", "values", "endpoints", "formats"}
+_LISTS = {
+    *("services", "service_requests", "service_request_updates", "errors", "attributes", "values", "endpoints", "formats"),
+    *("notes", "phases", "media_urls"),
+}
 _FLAGS = {"metadata", "variable", "required"}
 _NUMBERS = {"lat", "long"}
 
@@ -101,7 +104,7 @@ def _spark(element: etree._Element) -> Any:
     if element.tag in _NUMBERS:
         return float(text)
     parent = element.getparent()
-    if element.tag == "order" or (element.tag == "code" and parent is not None and parent.tag == "error"):
+    if element.tag in ("order", "times_reopened") or (element.tag == "code" and parent is not None and parent.tag == "error"):
         return int(text)
     return text
 

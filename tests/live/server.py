@@ -25,7 +25,7 @@ from lxml import etree
 
 from open311.cli.serve import STOP_TIMEOUT_SECONDS, Address, Child, children_of
 from open311.config import CHECKOUT
-from open311.keys import create_key
+from open311.keys import SCOPES, create_key
 
 READY_SECONDS = 60
 
@@ -116,7 +116,7 @@ def live_service(database_url: str, folder: Path) -> Iterator[Live]:
     var.mkdir()
     _load_requests(database_url, _boston_with_few_requests(folder))
     with psycopg.connect(database_url, autocommit=True) as connection:
-        key = create_key(connection, "live", now=datetime.now(UTC).replace(microsecond=0))
+        key = create_key(connection, "live", scopes=SCOPES, now=datetime.now(UTC).replace(microsecond=0))
 
     started: list[Child] = []
 
