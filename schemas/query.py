@@ -179,7 +179,7 @@ def wants_extensions(arguments: Mapping[str, Sequence[str]]) -> bool:
 def read_updates(
     arguments: Mapping[str, Sequence[str]], *, zone: ZoneInfo, now: datetime, max_span_days: int, max_page_rows: int
 ) -> UpdatesQuery:
-    """The query of GET arguments (name: values as sent); dates as in `read`, but that ids lift the 90 days.  Raises Problems."""
+    """The query of GET arguments (name: values as sent); dates as in `read`; ids lift the 90 days.  Raises Problems."""
     given = {name: [text for text in texts if text.strip(" ,")] for name, texts in arguments.items()}
     try:
         found = _UPDATES.load({name: texts for name, texts in given.items() if texts})
