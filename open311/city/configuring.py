@@ -10,12 +10,15 @@ from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
 from open311.actors import CONFIGURE, Actor, NotAllowed, may
+from open311.city.calendars import calendars_of, drop_calendars, put_calendars
+from open311.city.folder import read_calendars
 from open311.city.lines import BadFile, load_list
-from open311.city.rules import known_here
+from open311.city.rules import Known, known_here
 from open311.city.targets import read_targets
-from open311.city.working import FILES, OWNED, Item, problems_of, put_working, working_of
-from open311.models import CaseworkChange
-from routing.models import Department
+from open311.city.working import FILES, Item, Working, problems_of, put_working, renew, working_of
+from open311.models import CaseworkChange, Jurisdiction
+from routing.calendars import Calendar
+from routing.models import Department, RoutingRule
 
 # What tells an item of a file from the others.
 IDENTITY: Mapping[str, tuple[str, ...]] = {
@@ -25,6 +28,7 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     "targets": ("service_code", "group", "valid_from"),
     "plans": ("service_code",),
     "ladders": ("code",),
+    "calendars": ("code",),
 }
 
 
@@ -64,6 +68,8 @@ def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: date
     kind = kind_of(path)
     known = known_here(session, city_id)
     before = working_of(session, city_id)
+    if kind == "calendars":
+        return _put_calendars(session, city_id, path, before, known, by=by, now=now)
     items: Sequence[Item]
     if kind == "targets":
         items = read_targets(path, known)
@@ -83,28 +89,65 @@ def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: date
         return found
     _require_own(session, city_id, kind, getattr(before, kind), items, by)
     put_working(session, city_id, after)
-    session.execute(
-        insert(CaseworkChange).values(
-            jurisdiction_id=city_id,
-            at=now,
-            kind=kind,
-            facts={
-                **by.as_facts,
-                "added": list(found.added),
-                "changed": list(found.changed),
-                "removed": list(found.removed),
-                "before": [_plain(item) for item in getattr(before, kind)],
-            },
-        )
-    )
-    session.flush()
+    _keep(session, city_id, found, getattr(before, kind), by=by, now=now)
     return found
+
+
+def _keep(session: Session, city_id: int, found: Changed, before: Sequence[Item], *, by: Actor, now: datetime) -> None:
+    facts = {
+        **by.as_facts,
+        "added": list(found.added),
+        "changed": list(found.changed),
+        "removed": list(found.removed),
+        "before": [_plain(item) for item in before],
+    }
+    session.execute(insert(CaseworkChange).values(jurisdiction_id=city_id, at=now, kind=found.kind, facts=facts))
+    session.flush()
+
+
+def _put_calendars(
+    session: Session, city_id: int, path: Path, working: Working, known: Known, *, by: Actor, now: datetime
+) -> Changed:
+    """The same for calendars.yml; a calendar that a rule, a target, a plan or a request goes by cannot go."""
+    loaded = read_calendars(path)
+    items, before = [item["source"] for item in loaded], calendars_of(session, city_id)
+    codes = {item["code"] for item in loaded}
+    problems = [
+        f"{path}:1: department: no department has the code {item['department']!r}"
+        for item in loaded
+        if item["department"] is not None and item["department"] not in known.departments
+    ]
+    amounts = [*working.targets, *(phase["target"] for plan in working.plans for phase in plan["phases"] if phase["target"])]
+    rules = session.scalars(
+        select(Calendar.code)
+        .join(RoutingRule, (RoutingRule.jurisdiction_id == city_id) & (RoutingRule.calendar_id == Calendar.id))
+        .where(Calendar.jurisdiction_id == city_id)
+        .distinct()
+    )
+    needed = {amount["calendar"]: "a target" for amount in amounts if amount.get("calendar")} | dict.fromkeys(rules, "a rule")
+    problems += [f"{path}:1: {code} is gone, and {what} goes by it" for code, what in needed.items() if code not in codes]
+    if problems:
+        raise BadFile(problems)
+    found = difference("calendars", before, items)
+    if not found.is_nothing:
+        _require_own(session, city_id, "calendars", before, items, by)
+        city = session.scalars(select(Jurisdiction).where(Jurisdiction.id == city_id)).one()
+        put_calendars(session, city_id, loaded, timezone=city.timezone, departments=_department_ids(session, city_id))
+        drop_calendars(session, city_id, but=sorted(codes), file=path, now=now)
+        renew(session, city_id)
+        _keep(session, city_id, found, before, by=by, now=now)
+    return found
+
+
+def _department_ids(session: Session, city_id: int) -> dict[str, int]:
+    rows = session.execute(select(Department.code, Department.id).where(Department.jurisdiction_id == city_id))
+    return {row.code: row.id for row in rows}
 
 
 def kind_of(path: Path) -> str:
     """Which file it is, by its name; raises UnknownKind."""
-    if path.stem not in FILES or path.suffix != ".yml":
-        raise UnknownKind(f"the file must be one of {', '.join(f'{kind}.yml' for kind in FILES)}, got {path.name}")
+    if path.stem not in IDENTITY or path.suffix != ".yml":
+        raise UnknownKind(f"the file must be one of {', '.join(f'{kind}.yml' for kind in IDENTITY)}, got {path.name}")
     return path.stem
 
 
@@ -127,10 +170,7 @@ def changes(session: Session, city_id: int) -> Sequence[CaseworkChange]:
 
 
 def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Item], after: Sequence[Item], by: Actor) -> None:
-    ids = {
-        row.code: row.id
-        for row in session.execute(select(Department.code, Department.id).where(Department.jurisdiction_id == city_id))
-    }
+    ids = _department_ids(session, city_id)
     old = {_key(kind, item): item for item in before}
     new = {_key(kind, item): item for item in after}
     refused = []
@@ -138,7 +178,9 @@ def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Ite
         if old.get(key) == new.get(key):
             continue
         # Who takes an item over from another department needs both.
-        whose = [item["department"] if kind in OWNED else None for item in (old.get(key), new.get(key)) if item is not None]
+        whose = [
+            None if kind == "statuses" else item.get("department") for item in (old.get(key), new.get(key)) if item is not None
+        ]
         try:
             if None in whose:
                 may(by, CONFIGURE)

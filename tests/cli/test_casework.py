@@ -292,3 +292,28 @@ def test_a_status_that_something_names_stays(city: Run, files: Path):
     assert (
         f"{file}:1: closing_reasons.yml would not fit: status: must be a status that is closed (closed), got 'fixed'" in refused
     )
+
+
+def test_a_supervisor_changes_the_departments_hours_and_the_next_promise_goes_by_them(city: Run, files: Path, look: Look):
+    file = edit(files, "calendars.yml", "mon-fri: ['08:00-16:00']", "sat: ['08:00-16:00']")
+
+    assert good(city("casework", "import", file, *CITY, *WANDA)) == "changed: calendar office\ncalendars.yml is in place\n"
+
+    number = call(city, "pothole", "--attribute", "DEPTH=shallow")
+    (row,) = look(
+        f"select extract(isodow from expected_at at time zone 'America/New_York') as day from service_request where number = '{number}'"
+    )
+    assert row.day == 6
+
+
+def test_a_calendar_that_a_target_goes_by_cannot_go(city: Run, files: Path):
+    file = files / "calendars.yml"
+    file.write_text(file.read_text().splitlines()[1] + "\n")
+
+    assert told(city("casework", "import", file, *CITY)) == f"{file}:1: office is gone, and a target goes by it"
+
+
+def test_another_file_is_refused(city: Run, files: Path):
+    refused = told(city("casework", "import", files / "rules.csv", *CITY))
+
+    assert refused.startswith("the file must be one of statuses.yml, closing_reasons.yml, ")
