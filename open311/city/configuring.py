@@ -178,9 +178,7 @@ def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Ite
         if old.get(key) == new.get(key):
             continue
         # Who takes an item over from another department needs both.
-        whose = [
-            None if kind == "statuses" else item.get("department") for item in (old.get(key), new.get(key)) if item is not None
-        ]
+        whose = [owner for item in (old.get(key), new.get(key)) if item is not None for owner in _owners(kind, item)]
         try:
             if None in whose:
                 may(by, CONFIGURE)
@@ -190,6 +188,14 @@ def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Ite
             refused.append(f"{by.name} may not change {_name(kind, new.get(key) or old[key])}, which is of {owner}")
     if refused:
         raise NotYours(refused)
+
+
+def _owners(kind: str, item: Item) -> list[str | None]:
+    """Whose supervisors may change an item: all of these; None: the administrator.  A ladder of a department is that one's."""
+    if kind == "statuses":
+        return [None]
+    other = item.get("for_department")
+    return [item.get("department"), *([other] if other is not None else [])]
 
 
 def _key(kind: str, item: Item) -> tuple[Any, ...]:

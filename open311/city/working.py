@@ -107,6 +107,8 @@ def problems_of(kind: str, found: Working, known: Known) -> list[Problem]:
         ]
         if item.get("department") is not None and item["department"] not in known.departments:
             problems.append(((position, "department"), f"department: no department has the code {item['department']!r}"))
+    if kind == "ladders":
+        problems += _two_of_one(found.ladders)
     if kind == "statuses":
         for code, status in NEEDED_STATUSES.items():
             if not any(each["code"] == code and each["status"] == status for each in found.statuses):
@@ -278,6 +280,21 @@ def _once(kind: str, items: Sequence[Item]) -> list[Problem]:
             said = ", ".join(f"{name} {value!r}" for name, value in zip(names, identity, strict=True) if value)
             problems.append(((position, names[0]), f"{names[0]}: {said or 'every service'} stands twice"))
         seen.add(identity)
+    return problems
+
+
+def _two_of_one(ladders: Sequence[Item]) -> list[Problem]:
+    """The ladders of what another is of already: only the first would ever be climbed."""
+    seen: dict[tuple[Any, ...], str] = {}
+    problems: list[Problem] = []
+    for position, item in enumerate(ladders):
+        whose = (item["service_code"], item["for_department"])
+        if whose in seen:
+            named = item["service_code"] or item["for_department"] or "everything else"
+            problems.append(
+                ((position, "code"), f"code: {item['code']!r} is a second ladder of {named}, beside {seen[whose]!r}")
+            )
+        seen.setdefault(whose, item["code"])
     return problems
 
 

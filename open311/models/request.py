@@ -93,7 +93,9 @@ class ServiceRequest(CityRow, Base):
     token: Mapped[str | None] = mapped_column(Text)
     service_id: Mapped[int]
     status: Mapped[str] = mapped_column(Text)
-    case_status: Mapped[str] = mapped_column(Text, default=lambda context: context.get_current_parameters()["status"])
+    case_status: Mapped[str] = mapped_column(
+        Text, default=lambda context: context.get_current_parameters()["status"], server_default=text("'open'")
+    )
     status_notes: Mapped[str | None] = mapped_column(Text)
     description: Mapped[str | None] = mapped_column(Text)
     department_id: Mapped[int]

@@ -109,8 +109,12 @@ class Smallville:
         decision: Decision | None = None,
         description: str | None = None,
         answers: Answers | None = None,
+        needs_number: bool = True,
     ) -> str:
-        """The number of a request that comes in at a moment; decision: as it was made before."""
+        """The number of a request that comes in at a moment; decision: as it was made before.
+
+        Not needs_number: of a batch service, the token.
+        """
         draft = Draft(
             service=find_service(self.connection, service, jurisdiction_id=self.city.id).new,
             decision=decision or self.route(point, at=at, service=service),
@@ -118,7 +122,8 @@ class Smallville:
             description=description,
             answers=answers or {},
         )
-        number = intake.receive(self.connection, draft, jurisdiction_id=self.city.id, now=at).number
+        receipt = intake.receive(self.connection, draft, jurisdiction_id=self.city.id, now=at)
+        number = receipt.number if needs_number else receipt.token
         assert number is not None
         return number
 

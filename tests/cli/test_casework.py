@@ -245,6 +245,14 @@ def test_a_supervisor_changes_what_is_the_departments_and_it_holds_at_once(city:
             id="citys",
         ),
         pytest.param(
+            "ladders.yml",
+            "for_department: WORKS",
+            "for_department: PARKS",
+            WANDA,
+            "Wanda may not change ladder works, which is of WORKS and of PARKS",
+            id="for-another-department",
+        ),
+        pytest.param(
             "closing_reasons.yml",
             "name: There is no hole, status: no_further_action, department: WORKS",
             "name: There is no hole, status: no_further_action, department: PARKS",
@@ -301,8 +309,10 @@ def test_a_supervisor_changes_the_departments_hours_and_the_next_promise_goes_by
 
     number = call(city, "pothole", "--attribute", "DEPTH=shallow")
     (row,) = look(
-        f"select extract(isodow from expected_at at time zone 'America/New_York') as day from service_request where number = '{number}'"
+        "select extract(isodow from expected_at at time zone 'America/New_York') as day from service_request"
+        f" where number = '{number}'"
     )
+
     assert row.day == 6
 
 

@@ -415,11 +415,11 @@ class FixMyStreet:
         assert answer.status == 200, answer.text
         return answer.xml
 
-    def post(self, pairs: Sequence[tuple[str, str]]) -> etree._Element:
+    def post(self, pairs: Sequence[tuple[str, str]], path: str = "requests.xml") -> etree._Element:
         """The document that answers an urlencoded POST."""
         headers = {**self.HEADERS, "Content-Type": FORM}
         body = urlencode([("jurisdiction_id", SEATTLE), ("api_key", self.live.key), *pairs]).encode()
-        answer = self.live.call("POST", "/open311/v2/requests.xml", headers=headers, body=body)
+        answer = self.live.call("POST", f"/open311/v2/{path}", headers=headers, body=body)
         assert answer.status == 200, answer.text
         return answer.xml
 
@@ -531,6 +531,72 @@ def test_fixmystreet_polls_a_token(fixmystreet: FixMyStreet) -> None:
 
     (read,) = fixmystreet.get("requests.xml", service_request_id=number)
     assert read.findtext("service_code") == "noise"
+
+
+def w3(moment: datetime) -> str:
+    """A moment as DateTime::Format::W3CDTF writes it."""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S+00:00")
+
+
+def test_fixmystreet_and_a_department_exchange_updates(fixmystreet: FixMyStreet, live: Live) -> None:
+    number = fixmystreet.post([*FMS_REPORT, ("attribute[fixmystreet_id]", "52015")]).findtext("request/service_request_id")
+    assert number
+
+    def update(update_id: str, status: str, words: str) -> str | None:
+        """Open311::_populate_service_request_update_params, as it is sent when a comment is confirmed."""
+        answer = fixmystreet.post(
+            [
+                ("updated_datetime", w3(datetime.now(UTC))),
+                ("service_request_id", number or ""),
+                ("status", status),
+                ("description", words),
+                ("last_name", "-"),
+                ("first_name", "Ada"),
+                ("title", ""),
+                ("update_id", update_id),
+                ("email", "resident@example.org"),
+                ("email_alerts_requested", "FALSE"),
+                ("public_anonymity_required", "TRUE"),
+                ("service_code", "illegal-dumping"),
+                ("attribute[easting]", "529025"),
+                ("media_url", "https://example.org/2.jpeg"),
+            ],
+            "servicerequestupdates.xml",
+        )
+        assert answer.tag == "service_request_updates"
+        return answer.findtext("request_update/update_id")
+
+    def status() -> str | None:
+        return fixmystreet.get("requests.xml", service_request_id=number or "").findtext("request/status")
+
+    since = datetime.now(UTC)
+    first = update("9001", "OPEN", "There is more of it")
+    assert first is not None and first.isdigit()
+    # Its queue sends what it had no answer for again, and for ever.
+    assert update("9001", "OPEN", "There is more of it") == first
+    assert status() == "open"
+    assert update("9002", "FIXED", "Somebody took it away") != first
+    assert status() == "closed"
+    assert update("9003", "REOPEN", "No, they did not")
+    assert status() == "open"
+
+    # Every few minutes it asks for what the city did, a window at a time.
+    window = {"start_date": w3(since - timedelta(hours=2)), "end_date": w3(datetime.now(UTC) + timedelta(minutes=1))}
+    rows = [
+        row
+        for row in fixmystreet.get("servicerequestupdates.xml", api_key="", **window)
+        if row.findtext("service_request_id") == number
+    ]
+    assert [(row.findtext("status"), row.findtext("description")) for row in rows] == [
+        ("open", "There is more of it"),
+        ("fixed", "Somebody took it away"),
+        ("open", "No, they did not"),
+    ]
+    assert len({row.findtext("update_id") for row in rows}) == 3
+    assert all(window["start_date"] <= (row.findtext("updated_datetime") or "") <= window["end_date"] for row in rows)
+    assert rows[0].findtext("media_url") == "https://example.org/2.jpeg"
+    later = {"start_date": w3(since + timedelta(hours=1)), "end_date": w3(since + timedelta(hours=3))}
+    assert len(fixmystreet.get("servicerequestupdates.xml", api_key="", **later)) == 0
 
 
 def test_fixmystreet_asks_for_all_its_reports_at_once(fixmystreet: FixMyStreet, live: Live) -> None:

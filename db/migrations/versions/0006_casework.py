@@ -419,7 +419,7 @@ def upgrade() -> None:
             )
         )
     op.execute("update service_request set case_status = status")
-    op.alter_column("service_request", "case_status", nullable=False)
+    op.alter_column("service_request", "case_status", nullable=False, server_default=sa.text("'open'"))
     op.add_column("service_request", sa.Column("priority", sa.SmallInteger(), server_default=sa.text("0"), nullable=False))
     op.add_column("service_request", sa.Column("assignee_id", sa.BigInteger(), nullable=True))
     op.add_column("service_request", sa.Column("accepted_at", postgresql.TIMESTAMP(timezone=True, precision=0), nullable=True))
