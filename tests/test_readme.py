@@ -34,6 +34,7 @@ CHANGING = {
     "token": re.compile(r"T-[0-9A-Z]{24}"),
     "requested_datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
     "updated_datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
+    "expected_datetime": re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ"),
 }
 NUMBER = re.compile(rf"\b{_NUMBER}\b")
 ASSIGNMENT = re.compile(r"[A-Z][A-Z0-9_]*=.*", re.DOTALL)

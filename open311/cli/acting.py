@@ -1,5 +1,6 @@
 """Who works at this machine: its operator, or a member of staff whose roles then count."""
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from getpass import getuser
@@ -67,4 +68,5 @@ def _user() -> str:
     try:
         return getuser()
     except (KeyError, OSError):
-        return "operator"
+        # In a container the user may have no name.
+        return f"uid {os.getuid()}"

@@ -14,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from db import db
 from geo.models import LayerVersion
+from open311.actors import operator
 from open311.cases import rerouting, stamping
+from open311.cases.assignment import reassign
 from open311.cases.stamping import StillComingIn, settle, stamp_batch, stamp_later, wait_for_older
 from tests.cases.conftest import Worker, until, waiting_for_a_lock, whole_second_ago
 from tests.cases.smallville import AS_BEFORE, IN_EAST, IN_WEST, SWAPPED, Smallville
@@ -193,7 +195,7 @@ def test_when_it_was_asked_open_requests_go_where_the_new_map_says_with_the_reas
 def test_closed_requests_and_those_that_a_person_routed_stay_all_the_same(town: Smallville):
     closed, given = town.report(IN_WEST, at=BEFORE), town.report(IN_WEST, at=BEFORE)
     town.connection.execute("update service_request set status = 'closed', closed_at = updated_at where number = %s", [closed])
-    rerouting.override(town.connection, town.city, given, "PARKS", by="Ann", reason="roots", now=BEFORE)
+    reassign(town.connection, town.city, given, "PARKS", by=operator("Ann"), reason="roots", now=BEFORE)
 
     town.stamp(town.publish(SWAPPED, valid_from=CHANGE, reroutes=True), now=CHANGE)
 
@@ -405,7 +407,7 @@ def test_a_request_that_is_moved_while_it_is_stamped_keeps_no_stamp_of_its_old_p
     version = own_town.publish(SWAPPED, valid_from=now)
     own_town.session.commit()
     moved = rerouting.Changes(point=IN_EAST)
-    rerouting.change(own_town.connection, own_town.city, number, moved, by="Ann", now=now)
+    rerouting.change(own_town.connection, own_town.city, number, moved, by=operator("Ann"), now=now)
 
     def stamp() -> None:
         with Session(own_town.session.get_bind()) as session, session.begin():

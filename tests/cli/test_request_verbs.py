@@ -173,7 +173,7 @@ def test_assign_gives_a_request_to_a_department_until_it_is_returned(run: Run, d
     meanwhile = desks()["A-2"]
     returned = good(run("request", "return", "A-2", *CITY_WORDS, "--by", "bob"))
 
-    assert given == "A-2 is with Parks now, before with East Yard, until it is returned to the rules\n"
+    assert given == "A-2 is with Parks now, until it is returned to the rules\n"
     assert moved == "A-2 was changed and stays with Parks\n"
     assert anew == "3 open requests were routed anew, 0 go elsewhere now\n"
     assert returned.splitlines()[1] == "A-2 goes from Parks to East Yard"
@@ -190,11 +190,13 @@ def test_assign_gives_a_request_to_a_department_until_it_is_returned(run: Run, d
     [
         pytest.param(
             ("assign", "A-1", "--department", "NOBODY", "--reason", "x"),
-            "no department or unit has the code NOBODY",
+            "no department or unit of the city has the code NOBODY",
             id="unknown-department",
         ),
         pytest.param(
-            ("assign", "A-1", "--department", "PARKS", "--reason", " "), "--reason must say something", id="no-reason"
+            ("assign", "A-1", "--department", "PARKS", "--reason", " "),
+            "giving it to another department needs a reason",
+            id="no-reason",
         ),
         pytest.param(("assign", "A-3", "--department", "PARKS", "--reason", "x"), "A-3 is closed", id="closed"),
         pytest.param(
