@@ -8,6 +8,7 @@ from email.utils import parseaddr
 from hashlib import sha256
 from typing import Any
 
+from lxml.etree import ParserError
 from lxml.html import fromstring
 
 from db.driver import driver
@@ -34,6 +35,8 @@ CHANNELS = (
 )
 
 _WHERE = re.compile(r"^\s*(?:address|where|location)\s*:\s*(\S.*?)\s*$", re.IGNORECASE | re.MULTILINE)
+
+_DECLARATION = re.compile(r"^\s*<\?xml[^>]*>", re.IGNORECASE)
 
 
 class NotAReport(ValueError):
@@ -81,12 +84,12 @@ def read_mail(message: EmailMessage, *, service_code: str) -> Mail:
 
     Raises NotAReport for what a machine sent by itself (RFC 3834), so that two machines never write to one another.
     """
-    if message.get("Auto-Submitted", "no").split(";")[0].strip().lower() != "no" or message.get("List-Id"):
+    if _header(message, "Auto-Submitted", "no").split(";")[0].strip().lower() != "no" or _header(message, "List-Id"):
         raise NotAReport("the message was sent by a machine or a list, not by a person")
     part = message.get_body(preferencelist=("plain", "html"))
     text = _text(part) if part is not None else ""
-    subject = str(message.get("Subject", "")).strip()
-    name, address = parseaddr(str(message.get("Reply-To") or message.get("From") or ""))
+    subject = _header(message, "Subject").strip()
+    name, address = parseaddr(_header(message, "Reply-To") or _header(message, "From"))
     first, _, last = name.rpartition(" ")
     found = _WHERE.search(text)
     values = {
@@ -97,26 +100,45 @@ def read_mail(message: EmailMessage, *, service_code: str) -> Mail:
         "last_name": last if first else "",
         "address_string": found[1] if found else "",
     }
-    pictures = [each for each in message.iter_attachments() if each.get_content_maintype() == "image"]
-    identity = str(message.get("Message-ID", "")).strip()
+    # Wherever they stand: programs put those of a written page, and those beside it, at different depths.
+    pictures = [each for each in message.walk() if each.get_content_maintype() == "image"]
+    identity = _header(message, "Message-ID").strip()
     return Mail(
         fields={field: [value] for field, value in values.items() if value},
-        photos=[Attachment(filename=each.get_filename(), content=each.get_content()) for each in pictures],
+        photos=[Attachment(filename=each.get_filename(), content=_bytes(each)) for each in pictures],
         reference=sha256(f"mail:{identity}".encode()).hexdigest() if identity else None,
     )
 
 
+def _header(message: EmailMessage, name: str, default: str = "") -> str:
+    """A header of a message, decoded; as it was sent where the library cannot read it."""
+    try:
+        return str(message.get(name, default))
+    except (IndexError, ValueError, AttributeError):
+        # Some that are not what RFC 5322 asks for (`Message-ID: <`) raise these in Python's parser.
+        return next(str(value) for key, value in message.raw_items() if key.lower() == name.lower())
+
+
+def _bytes(part: Any) -> bytes:
+    """What a part holds, whatever it says of itself."""
+    return bytes(part.get_payload(decode=True) or b"")
+
+
 def _text(part: Any) -> str:
-    text = str(part.get_content())
-    if part.get_content_subtype() != "html":
-        return text
-    return _readable(text)
+    try:
+        text = str(part.get_content())
+    except LookupError:
+        # A charset that nobody knows: what is ASCII in it is read.
+        text = _bytes(part).decode("ascii", "replace")
+    return _readable(text) if part.get_content_subtype() == "html" else text
 
 
 def _readable(html: str) -> str:
     """The text of an HTML message, a line a block."""
-    root: Any = fromstring(html) if html.strip() else None
-    if root is None:
+    try:
+        # Without a declaration of its encoding, which is none any more.
+        root: Any = fromstring(_DECLARATION.sub("", html))
+    except ParserError:
         return ""
     for each in root.xpath("//script | //style"):
         each.drop_tree()

@@ -11,14 +11,19 @@ from typing import Any
 
 import psycopg
 import pytest
+from flask import Flask
 from psycopg import Connection
 from psycopg.rows import namedtuple_row
 from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
+from db import db
 from db.cluster import Cluster
+from open311.actors import Actor
 from open311.config import CHECKOUT
 from tests.cases.smallville import Smallville
+from tests.cases.treeville import treeville
+from tests.cases.working import Working
 from tests.conftest import TEMPLATE
 from tests.small_city import SmallCity
 
@@ -71,6 +76,32 @@ def own_town(own_url: str, folder: SmallCity) -> Iterator[Smallville]:
     # Nothing is read again after a commit: that would begin a transaction, and a job waits for every one.
     with Session(engine, expire_on_commit=False) as session:
         town = Smallville(session, folder, now=whole_second_ago())
+        session.commit()
+        yield town
+    engine.dispose()
+
+
+LOADED = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)  # a Monday, 7 in the morning in Smallville
+
+
+@pytest.fixture
+def trees(app: Flask, tmp_path: Path) -> Working:
+    """Treeville in the test's transaction."""
+    return Working(db.session(), treeville(tmp_path / "tree"), now=LOADED)
+
+
+@pytest.fixture
+def people(trees: Working) -> dict[str, Actor]:
+    """A person for each role, by name."""
+    return trees.staff(now=LOADED)
+
+
+@pytest.fixture
+def own_trees(own_url: str, tmp_path: Path) -> Iterator[Working]:
+    """Treeville in a database of its own, for what needs more than one connection."""
+    engine = create_engine(own_url.replace("postgresql://", "postgresql+psycopg://", 1))
+    with Session(engine, expire_on_commit=False) as session:
+        town = Working(session, treeville(tmp_path / "tree"), now=LOADED)
         session.commit()
         yield town
     engine.dispose()
