@@ -16,6 +16,7 @@ from open311.cases.holding import Held, Phase, hold
 from open311.cases.phases import ReasonMissing, open_phase
 from open311.jurisdictions import City
 from open311.models import Account, AccountGrant, RequestPhase, ServiceRequest
+from routing.models import Department
 
 
 class RequestClosed(ValueError):
@@ -156,11 +157,11 @@ def _part(
     *,
     seen: int | None,
 ) -> tuple[Held, Phase | None]:
-    """The held request and the open phase that is meant: None where there are no phases."""
+    """The held request and the open phase that is meant: None where it is not worked in phases."""
     held = hold(connection, city, number, by, action, seen=seen)
     if held.is_closed:
         raise RequestClosed(number)
-    return held, open_phase(held, phase, by, action) if held.phases or phase else None
+    return held, open_phase(held, phase, by, action) if held.is_phased or phase else None
 
 
 def _of(part: Phase | None) -> dict[str, str]:
@@ -223,6 +224,11 @@ _GIVE = Statement(
         updated_at=_UPDATED,
     )
 )
+_DEPARTMENT: Any = bindparam("department_id", type_=BigInteger)
+# The department with its units.
+_OF_DEPARTMENT = select(Department.id).where(
+    Department.jurisdiction_id == _CITY, or_(Department.id == _DEPARTMENT, Department.parent_id == _DEPARTMENT)
+)
 _PERSON = Statement(
     select(Account.id, Account.name)
     .join(AccountGrant, AccountGrant.account_id == Account.id)
@@ -231,7 +237,7 @@ _PERSON = Statement(
         Account.is_active,
         AccountGrant.jurisdiction_id == _CITY,
         or_(
-            AccountGrant.department_id == bindparam("department_id", type_=BigInteger),
+            AccountGrant.department_id.in_(_OF_DEPARTMENT),
             AccountGrant.role == "administrator",
         ),
     )

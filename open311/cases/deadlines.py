@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, and_, bindparam, func, insert, literal_column, null, select, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, func, insert, literal_column, null, select, update
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -138,10 +138,9 @@ _MOMENT = TIMESTAMP(timezone=True)
 _NOW: Any = bindparam("now", type_=_MOMENT)
 _OF_REQUEST = (RequestClock.jurisdiction_id == _CITY, RequestClock.request_id == _REQUEST)
 
+# A promise that nobody makes any more is neither kept nor missed.
 _FORGET = Statement(
-    update(RequestClock)
-    .where(*_OF_REQUEST, RequestClock.phase_id.is_(None), RequestClock.stopped_at.is_(None))
-    .values(stopped_at=RequestClock.started_at, next_step_at=null())
+    delete(RequestClock).where(*_OF_REQUEST, RequestClock.phase_id.is_(None), RequestClock.stopped_at.is_(None))
 )
 
 

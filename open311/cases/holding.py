@@ -115,6 +115,11 @@ class Held:
         """The phases that are being worked."""
         return [phase for phase in self.phases if phase.state == "open"]
 
+    @property
+    def is_phased(self) -> bool:
+        """Whether it is worked in phases now: one of them is not over."""
+        return any(not phase.is_over for phase in self.phases)
+
     def append(self, connection: "Connection[Any]", kind: str, facts: Mapping[str, Any], *, at: datetime) -> int:
         """A fact at the end of its history."""
         return history.append(

@@ -78,7 +78,7 @@ def add(
     """Add a phase for a department; with nothing to come after that is not over, it begins at once.
 
     A request without a plan gets its work so far as a phase of its own, so that what it was is not lost.
-    Raises PhaseNotAllowed, ReasonMissing, UnknownDepartment, RequestClosed.
+    Raises PhaseNotAllowed, ReasonMissing, UnknownDepartment.
     """
     held = hold(connection, city, number, by, PHASES)
     _need(reason, "adding a phase")
@@ -86,7 +86,9 @@ def add(
         raise PhaseNotAllowed(f"{number} is closed: reopen it first")
     work = casework(connection, city.id)
     desk = work.desk(department)
-    if not held.phases:
+    if target is not None and target.get("calendar") not in (None, *work.hours):
+        raise PhaseNotAllowed(f"there is no calendar {target['calendar']!r}: {', '.join(work.hours) or 'the city has none'}")
+    if not held.is_phased:
         held = _make_first(connection, held, now=now)
     drawn = [{"code": phase.code, "after": list(phase.after)} for phase in held.phases]
     problem = order_problem([*drawn, {"code": code, "after": list(after)}])
@@ -258,12 +260,14 @@ def end_all(connection: "Connection[Any]", held: Held, *, by: Actor, reason: str
     return held
 
 
-def reopen_last(connection: "Connection[Any]", work: Casework, held: Held, *, now: datetime, why: str) -> Held:
-    """Open the phase again that ended last, of those that were worked; without one, the last of the plan."""
-    over = [phase for phase in held.phases if phase.is_over]
+def reopen_last(
+    connection: "Connection[Any]", work: Casework, held: Held, *, closed_at: datetime | None, now: datetime, why: str
+) -> Held:
+    """Open the phase again that was worked last when the request was closed; none when it was not worked in phases then."""
+    over = [phase for phase in held.phases if phase.ended_at is not None and phase.ended_at == closed_at]
     if not over:
         return held
-    last = max(over, key=lambda phase: (phase.times_opened > 0, phase.ended_at or now, phase.position))
+    last = max(over, key=lambda phase: (phase.times_opened > 0, phase.position))
     held = _with(held, replace(last, state="waiting", ended_at=None, after=(), reason=why))
     return _proceed(connection, work, held, now=now, why=why)
 
@@ -375,7 +379,7 @@ def _proceed(connection: "Connection[Any]", work: Casework, held: Held, *, now: 
 
 
 def _make_first(connection: "Connection[Any]", held: Held, *, now: datetime) -> Held:
-    """The work of a request that has no phases, as its first one, open since it came in."""
+    """The work of a request that is not worked in phases, as one of them, open since it came in."""
     desk = Desk(
         id=held.unit_id or held.department_id,
         code="",
@@ -383,23 +387,28 @@ def _make_first(connection: "Connection[Any]", held: Held, *, now: datetime) -> 
         department_id=held.department_id,
         department=held.answers_for,
     )
+    code = _free("work", {phase.code for phase in held.phases})
+    position = max((phase.position for phase in held.phases), default=0) + 1
     phase_id = _insert(
         connection,
         held.key,
-        position=1,
-        code="work",
+        position=position,
+        code=code,
         name="The work itself",
         after=(),
         desk=desk,
         target=None,
-        is_fixed=False,
+        # Whom a person gave it to keeps it.
+        is_fixed=held.is_overridden,
         routed_service_id=None,
         reason=None,
     )
     _OPEN.run(connection, **held.key, phase_id=phase_id, now=held.requested_at, reason=None)
-    first = _new_phase(phase_id, 1, "work", "The work itself", (), desk, None, None)
-    held.append(connection, "phase_opened", {"phase": "work", "name": first.name, "department": desk.name}, at=now)
-    return _with(held, replace(first, state="open", opened_at=held.requested_at, times_opened=1, is_fixed=False))
+    _KEEP.run(connection, **held.key, phase_id=phase_id, accepted_at=held.accepted_at, assignee_id=held.assignee_id)
+    first = _new_phase(phase_id, position, code, "The work itself", (), desk, None, None)
+    held.append(connection, "phase_opened", {"phase": code, "name": first.name, "department": desk.name}, at=now)
+    opened = replace(first, state="open", opened_at=held.requested_at, times_opened=1, is_fixed=held.is_overridden)
+    return _with(held, replace(opened, accepted_at=held.accepted_at, assignee_id=held.assignee_id))
 
 
 def _new_phase(
@@ -531,6 +540,14 @@ _OPEN = Statement(
         accepted_at=null(),
         reason=_REASON,
         times_opened=RequestPhase.times_opened + 1,
+    )
+)
+_KEEP = Statement(
+    update(RequestPhase)
+    .where(*_THIS)
+    .values(
+        accepted_at=bindparam("accepted_at", type_=_MOMENT),
+        assignee_id=bindparam("assignee_id", type_=BigInteger),
     )
 )
 _MOVE = Statement(

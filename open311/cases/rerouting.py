@@ -78,7 +78,7 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
         decision = decide(list(group), unplaced_because=row.unplaced_because)
         chosen = decision.chosen
         held = held_of(connection, jurisdiction_id, row)
-        if held.phases:
+        if held.is_phased:
             moved += _route_phases(connection, held, cause=cause, now=now)
         elif (chosen.department_id, chosen.unit_id) != (row.department_id, row.unit_id):
             _apply(connection, held, decision, cause=cause, now=now)
@@ -194,7 +194,7 @@ def change(
     if "service_code" in changed:
         target = work.target_of(held.service_id, held.service_group, at=held.requested_at)
         deadlines.retarget(connection, work, **held.key, target=target, started_at=held.requested_at)
-    if held.phases or work.plan_of(held.service_id):
+    if held.is_phased or ("service_code" in changed and work.plan_of(held.service_id)):
         return _replan(connection, work, row, held, decision, cause=cause, is_another="service_code" in changed, now=now)
     if row.is_overridden:
         return Rerouted(number=row.number, before=row.answers_for, after=row.answers_for, decision=None)
@@ -279,6 +279,8 @@ def _apply(connection: "Connection[Any]", held: Held, decision: Decision, *, cau
         now=now,
     )
     held.append(connection, "routed", {**decision.as_record(held.point), "cause": cause}, at=now)
+    # Another department may have another ladder.
+    deadlines.settle(connection, casework(connection, held.jurisdiction_id), **held.key)
 
 
 def _replan(
@@ -374,6 +376,7 @@ _TOUCHED = case(
     (ServiceRequest.status == "closed", ServiceRequest.updated_at),
     else_=func.greatest(ServiceRequest.updated_at, _NOW),
 )
+_IS_THEIRS = ServiceRequest.department_id == bindparam("department_id", type_=BigInteger)
 _ASSIGN = Statement(
     update(ServiceRequest)
     .where(*_REQUEST)
@@ -381,6 +384,9 @@ _ASSIGN = Statement(
         department_id=bindparam("department_id", type_=BigInteger),
         unit_id=bindparam("unit_id", type_=BigInteger),
         is_overridden=bindparam("is_overridden", type_=Boolean),
+        # What one department accepted, and gave to a person, another has not.
+        accepted_at=case((_IS_THEIRS, ServiceRequest.accepted_at)),
+        assignee_id=case((_IS_THEIRS, ServiceRequest.assignee_id)),
         updated_at=_TOUCHED,
     )
 )

@@ -215,13 +215,14 @@ def enter(
     held.append(
         connection, kind, {**{name: value for name, value in facts.items() if value is not None}, **by.as_facts}, at=now
     )
+    closed_at = held.closed_at
     held = replace(held, status=status.status, case_status=status.code, closed_at=now if status.is_closed else None)
     held = replace(held, update_id=tell(connection, held, status.code, told, now=now, source=source))
     _move_clocks(connection, work, held, before, status, now=now)
     if kind == "closed":
         held = phases.end_all(connection, held, by=by, reason=told or reason or status.name, now=now)
     elif is_reopened:
-        held = phases.reopen_last(connection, work, held, now=now, why=words or "it was reopened")
+        held = phases.reopen_last(connection, work, held, closed_at=closed_at, now=now, why=words or "it was reopened")
         held.alert(connection, "reopened", words or "it was reopened", at=now)
     return held
 
