@@ -296,6 +296,7 @@ def note(number: str, jurisdiction_id: str, words: str, is_public: bool, as_emai
 @click.argument("code")
 @click.option("--reason", help="a closing reason of the department")
 @click.option("--words", help="what the public is told, instead of the city's text")
+@click.option("--language", default="en", show_default=True, help="of the city's text")
 @acting
 @with_app
 def status(
@@ -304,11 +305,12 @@ def status(
     code: str,
     reason: str | None,
     words: str | None,
+    language: str,
     as_email: str | None,
     by: str,
 ) -> None:
     """Give request NUMBER the status CODE, one of the city's statuses that may follow its present one."""
-    _set_status(number, jurisdiction_id, code, reason, words, as_email, by)
+    _set_status(number, jurisdiction_id, code, reason, words, language, as_email, by)
 
 
 @click.command()
@@ -316,11 +318,20 @@ def status(
 @jurisdiction_option
 @click.option("--reason", help="a closing reason of the department, which says the status")
 @click.option("--words", help="what the public is told, instead of the city's text")
+@click.option("--language", default="en", show_default=True, help="of the city's text")
 @acting
 @with_app
-def close(number: str, jurisdiction_id: str, reason: str | None, words: str | None, as_email: str | None, by: str) -> None:
+def close(
+    number: str,
+    jurisdiction_id: str,
+    reason: str | None,
+    words: str | None,
+    language: str,
+    as_email: str | None,
+    by: str,
+) -> None:
     """Close request NUMBER; phases that are not over end as skipped."""
-    _set_status(number, jurisdiction_id, None if reason else "closed", reason, words, as_email, by)
+    _set_status(number, jurisdiction_id, None if reason else "closed", reason, words, language, as_email, by)
 
 
 @click.command()
@@ -523,6 +534,7 @@ def _set_status(
     code: str | None,
     reason: str | None,
     words: str | None,
+    language: str,
     as_email: str | None,
     by: str,
 ) -> None:
@@ -532,7 +544,7 @@ def _set_status(
         as_email,
         by,
         lambda connection, city, actor, now: statuses.set_status(
-            connection, city, number, code, by=actor, reason=reason, words=words, now=now
+            connection, city, number, code, by=actor, reason=reason, words=words, language=language, now=now
         ),
     )
     click.echo(_stands(held))

@@ -327,3 +327,63 @@ def test_another_file_is_refused(city: Run, files: Path):
     refused = told(city("casework", "import", files / "rules.csv", *CITY))
 
     assert refused.startswith("the file must be one of statuses.yml, closing_reasons.yml, ")
+
+
+MESSAGE = """\
+From: Ann Lee <ann@example.org>
+Subject: Fallen tree
+Message-ID: <1@example.org>
+{headers}
+A tree lies there.
+Address: {address}
+"""
+
+
+def piped(city: Run, *, address: str = "10 Elm St", headers: str = "") -> Any:
+    """What `receive-mail` does with a message."""
+    message = MESSAGE.format(address=address, headers=headers)
+    words = ("request", "receive-mail", *CITY, "--service-code", "tree", "--as", "call@small.gov")
+    return city(*words, input=message)
+
+
+def test_a_message_that_is_delivered_twice_is_one_request(city: Run, look: Look):
+    number = good(piped(city)).strip()
+
+    assert good(piped(city)) == f"{number} (received before)\n"
+
+    (row,) = look("select number, channel, address from service_request")
+    assert (row.number, row.channel, row.address) == (number, "email", "10 Elm St")
+
+
+def test_a_message_that_a_machine_sent_is_passed_over(city: Run, look: Look):
+    said = good(piped(city, headers="Auto-Submitted: auto-replied\n"))
+
+    assert said == "passed over: the message was sent by a machine or a list, not by a person\n"
+    assert look("select 1 from service_request") == []
+
+
+def test_a_message_that_cannot_be_taken_goes_back_to_its_sender(city: Run, look: Look):
+    bounced = piped(city, address="")
+
+    assert (bounced.exit_code, bounced.stderr) == (
+        65,
+        "Error: a location is required: lat and long, address_string or address_id\n",
+    )
+    assert look("select 1 from service_request") == []
+
+
+def test_a_text_is_told_in_the_language_that_is_asked_for(city: Run, look: Look):
+    number = call(city, "pothole", "--attribute", "DEPTH=shallow")
+
+    do(city, number, "close", "--reason", "filled", "--language", "es", by="wim")
+
+    assert look("select description from request_update")[0].description == "El bache está reparado."
+
+
+def test_a_phase_whose_calendar_the_city_has_not_is_refused(city: Run):
+    number = call(city)
+    about = ("--code", "wires", "--name", "Wires", "--department", "HALL", "--reason", "they are down")
+
+    said = refused(city, number, "phase", "add", *about, "--target", "2", "working_hours", "--calendar", "moon", by="wanda")
+
+    assert said == "there is no calendar 'moon': office, always"
