@@ -95,15 +95,15 @@ def test_another_department_has_another_ladder(trees: Working):
     assert (len(steps(trees, to_parks)), len(steps(trees, to_works))) == (0, 1)
 
 
-def test_the_ladder_is_that_of_who_has_the_first_phase(trees: Working):
+def test_each_clock_climbs_the_ladder_of_who_it_is_of(trees: Working):
     trees.folder.write("ladders.yml", "- {code: works, for_department: WORKS, steps: [{used: 0.5, priority: high}]}\n")
     trees.load(now=LOADED)
     number = trees.take(at=LOADED)
 
     run(trees, now=LOADED + 24 * HOUR)
 
-    # Its department by the rules is Parks, which has no ladder; Public Works has it for as long as the traffic is theirs.
-    assert sorted(steps(trees, number), key=str) == [("traffic", "high", "supervisor"), (None, "high", "supervisor")]
+    # The first phase is that of Public Works; the request is that of Parks, which has no ladder.
+    assert steps(trees, number) == [("traffic", "high", "supervisor")]
 
 
 @pytest.mark.parametrize(

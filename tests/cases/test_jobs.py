@@ -77,8 +77,9 @@ def test_a_job_that_fails_is_tried_again_later_each_time():
 
 def test_what_a_killed_worker_was_at_is_done_by_the_next_one_and_forgotten(own: "Connection[Any]", start_worker: Worker):
     own.execute(
-        "insert into service_request (jurisdiction_id, service_id, status, case_status, department_id, requested_at, updated_at,"
-        " channel, is_public, token) select j.id, s.id, 'open', 'open', j.default_department_id, now(), now(), 'app', false, 'T-1'"
+        "insert into service_request (jurisdiction_id, service_id, status, case_status, department_id, requested_at,"
+        " updated_at, channel, is_public, token)"
+        " select j.id, s.id, 'open', 'open', j.default_department_id, now(), now(), 'app', false, 'T-1'"
         " from jurisdiction j join service s on s.jurisdiction_id = j.id order by s.id limit 1"
     )
     request = own.execute("select jurisdiction_id, id from service_request").fetchone()

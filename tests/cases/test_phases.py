@@ -71,14 +71,24 @@ def test_a_phase_begins_when_all_are_over_that_it_comes_after_and_its_department
     assert (trees.request(number).status, trees.request(number).case_status) == ("closed", "fixed")
 
 
-def test_the_request_is_with_who_has_its_first_open_phase(trees: Working):
-    number = planned(trees, SIDE_BY_SIDE).take(at=LOADED)
-    assert trees.request(number).answers_for == "WORKS"
+def test_the_department_by_the_rules_answers_for_the_request_whoever_works_a_phase(trees: Working):
+    number = trees.take(at=LOADED)
+    assert trees.phases(number)["traffic"] == ("open", "WORKS")
+    assert trees.request(number).answers_for == "PARKS"
+
+    assignment.hand_back(trees.connection, trees.city, number, by=ANN, reason="not ours", now=NOW)
+
+    assert trees.phases(number) == {"traffic": ("open", "HALL"), "haul": ("waiting", "PARKS")}
+    assert trees.request(number).answers_for == "PARKS"
+
+
+def test_who_gets_the_last_phase_of_the_department_that_answers_answers_for_the_request(trees: Working):
+    number = trees.take(at=LOADED)
 
     finish(trees, number, "traffic")
-    assert trees.request(number).answers_for == "PARKS"
-    finish(trees, number, "saw")
-    assert trees.request(number).answers_for == "HALL"
+    assignment.reassign(trees.connection, trees.city, number, "works-east", phase="haul", by=ANN, reason="x", now=NOW)
+
+    assert trees.request(number).answers_for == "works-east"
 
 
 def test_a_department_ends_its_own_phase_alone(trees: Working, people: People):
@@ -246,7 +256,6 @@ def test_a_phase_with_rules_of_its_own_follows_the_location(trees: Working):
     change(trees.connection, trees.city, number, Changes(point=IN_EAST), by=ANN, now=NOW)
 
     assert trees.phases(number) == {"road": ("open", "works-east"), "haul": ("waiting", "PARKS")}
-    assert trees.request(number).answers_for == "works-east"
 
 
 def test_a_phase_that_a_person_gave_to_somebody_does_not(trees: Working):

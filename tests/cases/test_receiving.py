@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from open311.actors import Actor, NotAllowed
-from open311.cases.receiving import CHANNELS, NotAReport, read_mail, take
+from open311.cases.photos import PhotoShelf
+from open311.cases.posting import take_in
+from open311.cases.receiving import CHANNELS, NotAReport, read_mail, read_taken
 from tests.cases.conftest import LOADED
 from tests.cases.smallville import IN_WEST
 from tests.cases.working import Working
@@ -25,7 +27,11 @@ def mail(*headers: str, body: str = "A tree lies there", kind: str = "text/plain
 def test_a_request_keeps_its_channel_its_time_and_who_took_it(
     trees: Working, people: dict[str, Actor], settings: Any, channel: str
 ):
-    receipt = take(FORM, [], trees.city, channel=channel, by=people["Carla"], limits=settings(), now=LOADED)
+    posted, located = read_taken(FORM, [], trees.city, by=people["Carla"], limits=settings())
+    with PhotoShelf(settings().media_folder, jurisdiction_id=trees.city.jurisdiction_id) as shelf:
+        receipt = take_in(
+            trees.connection, posted, located, trees.city, shelf, channel=channel, now=LOADED, by=people["Carla"]
+        )
 
     row = trees.request(receipt.number or "")
     (received,) = trees.events(receipt.number or "", "received")
@@ -36,7 +42,7 @@ def test_a_request_keeps_its_channel_its_time_and_who_took_it(
 @pytest.mark.parametrize("name", ["Wim", "Olga"])
 def test_who_takes_in_no_requests_is_refused(trees: Working, people: dict[str, Actor], settings: Any, name: str):
     with pytest.raises(NotAllowed, match=f"{name} .* may not take in requests"):
-        take(FORM, [], trees.city, channel="phone", by=people[name], limits=settings(), now=LOADED)
+        read_taken(FORM, [], trees.city, by=people[name], limits=settings())
 
     assert trees.rows("select 1 from service_request where jurisdiction_id = %s", trees.city.id) == []
 
