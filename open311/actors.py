@@ -54,7 +54,7 @@ class Role:
 
 
 _IN_A_DEPARTMENT = frozenset(
-    [READ, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN],
+    [RECEIVE, READ, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN],
 )
 # The one table of who may do what; docs/roles.md shows it.
 ROLES = {
@@ -153,7 +153,8 @@ def may(
 
 def _reaches(grant: Grant, action: str, department_ids: Collection[int], districts: Collection[tuple[int, str]]) -> bool:
     reach = ROLES[grant.role].reach
-    if reach == CITY:
+    # Nobody answers yet for what comes in.
+    if reach == CITY or action == RECEIVE:
         return True
     if reach == DISTRICT:
         return (grant.layer_id, grant.boundary_code) in districts
@@ -167,5 +168,6 @@ _WHOSE = {CITY: "", DEPARTMENT: " of a department that answers for it", DISTRICT
 
 def _needed(action: str) -> str:
     able = [role for role in map(ROLES.__getitem__, STAFF_ROLES) if action in role.actions]
-    by_reach = {reach: [role.words for role in able if role.reach == reach] for reach in _WHOSE}
+    reach_of = {role: CITY if action == RECEIVE else role.reach for role in able}
+    by_reach = {reach: [role.words for role in able if reach_of[role] == reach] for reach in _WHOSE}
     return "the role " + ", or ".join(f"{' or '.join(words)}{_WHOSE[reach]}" for reach, words in by_reach.items() if words)

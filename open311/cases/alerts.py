@@ -5,12 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy import BigInteger, and_, bindparam, func, insert, select, update
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement
 from open311.models import Alert, RequestEvent, ServiceRequest
-from routing.models import Department
 
 
 def alert(
@@ -41,22 +40,19 @@ def alert(
     )
 
 
-def unseen(connection: "Connection[Any]", *, jurisdiction_id: int, department_code: str | None = None) -> Sequence[Any]:
-    """Alerts that nobody has seen yet, oldest first: rows id, at, number, department, role, phase, kind, words."""
-    return _UNSEEN.run(connection, jurisdiction_id=jurisdiction_id, department_code=department_code).fetchall()
+def unseen(connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int) -> Sequence[Any]:
+    """Alerts of a department that nobody has seen yet, oldest first: rows id, at, number, role, phase, kind, words."""
+    return _UNSEEN.run(connection, jurisdiction_id=jurisdiction_id, department_id=department_id).fetchall()
 
 
-def see(
-    connection: "Connection[Any]", *, jurisdiction_id: int, through_id: int, department_code: str | None, now: datetime
-) -> int:
-    """Mark those up to an id as seen; how many."""
+def see(connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int, through_id: int, now: datetime) -> int:
+    """Mark a department's alerts up to an id as seen; how many."""
     return _SEE.run(
-        connection, jurisdiction_id=jurisdiction_id, through_id=through_id, department_code=department_code, now=now
+        connection, jurisdiction_id=jurisdiction_id, department_id=department_id, through_id=through_id, now=now
     ).rowcount
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
-_CODE: Any = bindparam("department_code", type_=Text)
 
 _LAST_EVENT = (
     select(func.max(RequestEvent.id))
@@ -86,26 +82,20 @@ _INSERT = Statement(
 )
 _OF_DEPARTMENT = (
     Alert.jurisdiction_id == _CITY,
+    Alert.department_id == bindparam("department_id", type_=BigInteger),
     Alert.seen_at.is_(None),
-    or_(
-        _CODE.is_(None),
-        Alert.department_id
-        == select(Department.id).where(Department.jurisdiction_id == _CITY, Department.code == _CODE).scalar_subquery(),
-    ),
 )
 _UNSEEN = Statement(
     select(
         Alert.id,
         Alert.at,
         ServiceRequest.number,
-        Department.name.label("department"),
         Alert.role,
         Alert.phase,
         Alert.kind,
         Alert.words,
     )
     .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == Alert.request_id))
-    .join(Department, and_(Department.jurisdiction_id == _CITY, Department.id == Alert.department_id))
     .where(*_OF_DEPARTMENT)
     .order_by(Alert.id)
 )

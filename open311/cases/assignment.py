@@ -1,18 +1,17 @@
 """Who works a request: accepted, handed back, given to another department or to a person."""
 
-from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, bindparam, func, null, or_, select, update
+from sqlalchemy import BigInteger, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement
 from open311.actors import ACCEPT, ASSIGN_PERSON, HAND_BACK, REASSIGN, Actor
 from open311.cases import deadlines, phases
 from open311.cases.casework import Desk, casework
-from open311.cases.holding import Held, Phase, hold
+from open311.cases.holding import Held, Phase, give, hold
 from open311.cases.phases import ReasonMissing, open_phase
 from open311.jurisdictions import City
 from open311.models import Account, AccountGrant, RequestPhase, ServiceRequest
@@ -39,13 +38,12 @@ def accept(
     phase: str | None = None,
     by: Actor,
     now: datetime,
-    seen: int | None = None,
 ) -> Held:
     """The department says that the request, or its open phase, is theirs.
 
     Raises RequestClosed, NothingChanges when it did so already, PhaseNotAllowed, and as `hold`.
     """
-    held, part = _part(connection, city, number, phase, by, ACCEPT, seen=seen)
+    held, part = _part(connection, city, number, phase, by, ACCEPT)
     if (part or held).accepted_at is not None:
         raise NothingChanges(number)
     if part is None:
@@ -66,13 +64,12 @@ def hand_back(
     by: Actor,
     reason: str,
     now: datetime,
-    seen: int | None = None,
 ) -> Held:
     """The department says that it is not theirs, and why: the city's default department has it now, and is alerted.
 
     Raises RequestClosed, ReasonMissing, NothingChanges for that department itself, and as `hold`.
     """
-    held, part = _part(connection, city, number, phase, by, HAND_BACK, seen=seen)
+    held, part = _part(connection, city, number, phase, by, HAND_BACK)
     if not reason.strip():
         raise ReasonMissing("handing back needs a reason")
     desk = casework(connection, city.id).desks[city.default_department_id]
@@ -94,14 +91,13 @@ def reassign(
     by: Actor,
     reason: str,
     now: datetime,
-    seen: int | None = None,
 ) -> Held:
     """The request, or its open phase, given to a department or unit (its code), which is alerted.
 
     No rule, map or change moves it until it is returned to the rules.
     Raises RequestClosed, ReasonMissing, UnknownDepartment, and as `hold`.
     """
-    held, part = _part(connection, city, number, phase, by, REASSIGN, seen=seen)
+    held, part = _part(connection, city, number, phase, by, REASSIGN)
     if not reason.strip():
         raise ReasonMissing("giving it to another department needs a reason")
     desk = casework(connection, city.id).desk(department)
@@ -117,13 +113,12 @@ def assign_person(
     phase: str | None = None,
     by: Actor,
     now: datetime,
-    seen: int | None = None,
 ) -> Held:
     """The request, or its open phase, given to a person who works for the department; they are alerted.
 
     Raises RequestClosed, UnknownPerson, and as `hold`.
     """
-    held, part = _part(connection, city, number, phase, by, ASSIGN_PERSON, seen=seen)
+    held, part = _part(connection, city, number, phase, by, ASSIGN_PERSON)
     whose = part or held
     person = _PERSON.run(
         connection, jurisdiction_id=city.id, email=email.strip().lower(), department_id=whose.department_id
@@ -154,11 +149,9 @@ def _part(
     phase: str | None,
     by: Actor,
     action: str,
-    *,
-    seen: int | None,
 ) -> tuple[Held, Phase | None]:
     """The held request and the open phase that is meant: None where it is not worked in phases."""
-    held = hold(connection, city, number, by, action, seen=seen)
+    held = hold(connection, city, number, by, action)
     if held.is_closed:
         raise RequestClosed(number)
     return held, open_phase(held, phase, by, action) if held.is_phased or phase else None
@@ -181,7 +174,15 @@ def _give(
 ) -> Held:
     if part is not None:
         return phases.move(connection, held, part, desk, by=by, reason=reason, kind=kind, now=now)
-    _GIVE.run(connection, **held.key, department_id=desk.department_id, unit_id=desk.unit_id, now=now)
+    given = give(
+        connection,
+        held,
+        department_id=desk.department_id,
+        unit_id=desk.unit_id,
+        answers_for=desk.name,
+        is_overridden=True,
+        now=now,
+    )
     facts = {
         "department": desk.department,
         "unit": desk.name if desk.unit_id else None,
@@ -194,7 +195,7 @@ def _give(
     held.alert(connection, kind, words, department_id=desk.department_id, at=now)
     work = casework(connection, held.jurisdiction_id)
     deadlines.settle(connection, work, **held.key)
-    return replace(held, department_id=desk.department_id, unit_id=desk.unit_id, answers_for=desk.name)
+    return given
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
@@ -212,18 +213,6 @@ _ASSIGN = Statement(
     update(ServiceRequest).where(*_REQUEST).values(assignee_id=bindparam("assignee_id", type_=BigInteger), updated_at=_UPDATED)
 )
 _ASSIGN_PHASE = Statement(update(RequestPhase).where(*_PHASE).values(assignee_id=bindparam("assignee_id", type_=BigInteger)))
-_GIVE = Statement(
-    update(ServiceRequest)
-    .where(*_REQUEST)
-    .values(
-        department_id=bindparam("department_id", type_=BigInteger),
-        unit_id=bindparam("unit_id", type_=BigInteger),
-        is_overridden=True,
-        accepted_at=null(),
-        assignee_id=null(),
-        updated_at=_UPDATED,
-    )
-)
 _DEPARTMENT: Any = bindparam("department_id", type_=BigInteger)
 # The department with its units.
 _OF_DEPARTMENT = select(Department.id).where(

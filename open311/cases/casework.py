@@ -11,11 +11,12 @@ from psycopg import Connection
 from sqlalchemy import BigInteger, bindparam, select
 
 from db.driver import Statement
+from open311 import models
 from open311.cases.clock import Target
+from open311.cases.targets import Promises, amount_of, timed
 from open311.departments import UnknownDepartment
 from open311.models import (
     CaseStatus,
-    ClosingReason,
     Jurisdiction,
     Ladder,
     MessageText,
@@ -25,7 +26,6 @@ from open311.models import (
 )
 from routing.calendars import Calendar, Hours, read_hours
 from routing.models import Department
-from schemas.casework import UNITS
 
 OPEN, CLOSED = "open", "closed"
 
@@ -72,7 +72,7 @@ class Desk:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
+class ClosingReason:
     """Why requests are closed; department_id None: good for each department."""
 
     code: str
@@ -100,9 +100,9 @@ class Casework:
     statuses: Mapping[str, Status]
     desks: Mapping[int, Desk]
     hours: Mapping[str, Hours]
-    _reasons: Sequence[Reason]
+    _reasons: Sequence[ClosingReason]
     _texts: Sequence[Any]
-    _targets: Sequence[Any]
+    _promises: Promises
     _plans: Mapping[int, Sequence[Mapping[str, Any]]]
     _ladders: Sequence[Any]
     services: Mapping[str, tuple[int, str]]
@@ -121,12 +121,12 @@ class Casework:
             raise UnknownDepartment(code)
         return found
 
-    def reasons_of(self, department_id: int) -> list[Reason]:
+    def reasons_of(self, department_id: int) -> list[ClosingReason]:
         """Why this department may close: its own list, or where it has none the whole city's."""
         own = [each for each in self._reasons if each.department_id == department_id]
         return own or [each for each in self._reasons if each.department_id is None]
 
-    def reason(self, code: str, *, department_id: int) -> Reason:
+    def reason(self, code: str, *, department_id: int) -> ClosingReason:
         """The closing reason of this code in the department's list; raises UnknownReason."""
         listed = self.reasons_of(department_id)
         found = next((each for each in listed if each.code == code), None)
@@ -157,23 +157,12 @@ class Casework:
 
     def target_of(self, service_id: int, group: str, *, at: datetime) -> dict[str, Any] | None:
         """The target of a request of the service that comes in at a moment: its own, its group's, or everybody's."""
-        for each in self._targets:
-            is_its_own = each.service_id == service_id
-            is_its_groups = each.service_id is None and each.service_group in (None, group)
-            if (is_its_own or is_its_groups) and self._is_in_force(each.details, at):
-                return amount_of(each.details)
-        return None
-
-    def _is_in_force(self, details: Mapping[str, Any], at: datetime) -> bool:
-        day = at.astimezone(self.zone).date().isoformat()
-        begins, ends = details.get("valid_from"), details.get("valid_to")
-        return (begins is None or begins <= day) and (ends is None or day < ends)
+        found = self._promises.made_to(service_id, group, at)
+        return None if found is None else amount_of(found.details)
 
     def timed(self, target: Mapping[str, Any]) -> Target:
         """A target's details with the hours of its calendar."""
-        unit = next(each for each in UNITS if each in target)
-        code = target.get("calendar")
-        return Target(amount=target[unit], unit=unit, hours=self.hours[code] if code else None, timezone=self.zone.key)
+        return timed(target, self.hours, self.zone)
 
     def plan_of(self, service_id: int) -> Sequence[Mapping[str, Any]]:
         """The phases of a service's plan; none when it has no plan."""
@@ -190,11 +179,6 @@ class Casework:
                     by_words=[step for step in steps if step["used"] is None],
                 )
         return None
-
-
-def amount_of(details: Mapping[str, Any]) -> dict[str, Any]:
-    """Of a target's details what a clock keeps: the amount, its unit, the calendar."""
-    return {name: details[name] for name in (*UNITS, "calendar") if details.get(name) is not None}
 
 
 def casework(connection: "Connection[Any]", jurisdiction_id: int) -> Casework:
@@ -223,10 +207,7 @@ def _read(connection: "Connection[Any]", jurisdiction_id: int, city: Any) -> Cas
         row.service_id: row.details["phases"] for row in _PLANS.run(connection, **key)
     }
     departments = {row.id: row for row in _DEPARTMENTS.run(connection, **key)}
-    # What speaks of one service first, then of a group or department, then of everything.
-    targets = sorted(
-        _TARGETS.run(connection, **key), key=lambda row: (row.service_id is None, row.service_group is None, row.position)
-    )
+    # What speaks of one service first, then of a department, then of everything.
     ladders = sorted(
         _LADDERS.run(connection, **key), key=lambda row: (row.service_id is None, row.for_department_id is None, row.position)
     )
@@ -258,11 +239,14 @@ def _read(connection: "Connection[Any]", jurisdiction_id: int, city: Any) -> Cas
         hours={row.code: hours[row.id] for row in _CALENDARS.run(connection, **key)},
         services={row.code: (row.id, row.service_group) for row in _SERVICES.run(connection, **key)},
         _reasons=[
-            Reason(code=row.code, name=row.name, status=row.case_status, department_id=row.department_id)
+            ClosingReason(code=row.code, name=row.name, status=row.case_status, department_id=row.department_id)
             for row in _REASONS.run(connection, **key)
         ],
         _texts=_TEXTS.run(connection, **key).fetchall(),
-        _targets=targets,
+        _promises=Promises(
+            [(row.service_id, row.service_group, row.details) for row in _TARGETS.run(connection, **key)],
+            ZoneInfo(city.timezone),
+        ),
         _plans=plans,
         _ladders=ladders,
     )
@@ -286,7 +270,7 @@ _CITY = Statement(
     ).where(Jurisdiction.id == bindparam("jurisdiction_id", type_=BigInteger))
 )
 _STATUSES = _all_of(CaseStatus, "code", "name", "status", "wire", "stops_clock", "next_codes")
-_REASONS = _all_of(ClosingReason, "code", "name", "case_status", "department_id")
+_REASONS = _all_of(models.ClosingReason, "code", "name", "case_status", "department_id")
 _TEXTS = _all_of(MessageText, "case_status", "reason", "service_id", "language", "words")
 _TARGETS = _all_of(ServiceTarget, "service_id", "service_group", "details", "position")
 _PLANS = _all_of(PhasePlan, "service_id", "details")

@@ -1,20 +1,20 @@
 """A request held by its number until the transaction ends, for somebody who may act on it."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
 from geo.models import Boundary
 from geo.point import Point
 from geo.queries import latitude, longitude
-from open311.actors import Actor, may
+from open311.actors import READ, SYSTEM, Actor, may
 from open311.cases import alerts, history
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
@@ -60,7 +60,7 @@ class Phase:
 
 @dataclass(frozen=True, kw_only=True)
 class Held:
-    """A request as it stands; answers_for: the unit, else the department.  version: the last fact of its history.
+    """A request as it stands; answers_for: the unit, else the department.
 
     number: empty for one of a batch service that has none yet.  update_id: what the public was told last, just now.
     """
@@ -91,7 +91,6 @@ class Held:
     assignee_id: int | None
     accepted_at: datetime | None
     times_reopened: int
-    version: int | None
     phases: Sequence[Phase]
     update_id: int | None = None
 
@@ -119,6 +118,11 @@ class Held:
     def is_phased(self) -> bool:
         """Whether it is worked in phases now: one of them is not over."""
         return any(not phase.is_over for phase in self.phases)
+
+    def with_phase(self, changed: Phase) -> "Held":
+        """The same with a phase in place of the one of its code, or one more."""
+        others = [phase for phase in self.phases if phase.code != changed.code]
+        return replace(self, phases=sorted([*others, changed], key=lambda phase: (phase.position, phase.id)))
 
     def append(self, connection: "Connection[Any]", kind: str, facts: Mapping[str, Any], *, at: datetime) -> int:
         """A fact at the end of its history."""
@@ -153,10 +157,10 @@ class Held:
         )
 
 
-def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, action: str, *, seen: int | None = None) -> Held:
+def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, action: str) -> Held:
     """The request of this number, held for `by` to do something (an action of open311.actors) with it.
 
-    seen: the version that a form was filled in on.  Raises UnknownRequest, NotAllowed, FormIsStale.
+    Raises UnknownRequest, NotAllowed.
     """
     rows = _LOCKED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
     if not rows:
@@ -164,19 +168,32 @@ def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, acti
     row = next((row for row in rows if row.number == number), rows[0])
     held = held_of(connection, city.id, row)
     permit(connection, held, by, action)
-    if seen is not None and seen != held.version:
-        raise FormIsStale(number)
     return held
+
+
+def require_unchanged(connection: "Connection[Any]", city: City, number: str, *, version: int) -> None:
+    """Nothing, when nothing happened with a request since somebody looked at it, and nothing will in this transaction.
+
+    version: as `version_of` gave it then.  Raises UnknownRequest, FormIsStale.
+    """
+    held = hold(connection, city, number, SYSTEM, READ)
+    if version_of(connection, held) != version:
+        raise FormIsStale(number)
+
+
+def version_of(connection: "Connection[Any]", held: Held) -> int:
+    """The id of the last fact of the request's history, 0 without one."""
+    row = _VERSION.run(connection, **held.key).fetchone()
+    return int(row.id or 0) if row is not None else 0
 
 
 def held_of(connection: "Connection[Any]", jurisdiction_id: int, row: Any) -> Held:
     """A row of `held_rows`, held already, with its phases."""
     key = {"jurisdiction_id": jurisdiction_id, "request_id": row.id}
     phases = [Phase(**each._asdict()) for each in _PHASES.run(connection, **key)] if row.has_phases else []
-    last = _VERSION.run(connection, **key).fetchone()
     values = {**row._asdict(), "number": row.number or ""}
     del values["has_phases"]
-    return Held(jurisdiction_id=jurisdiction_id, version=last.id if last else None, phases=phases, **values)
+    return Held(jurisdiction_id=jurisdiction_id, phases=phases, **values)
 
 
 def hold_new(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int) -> Held:
@@ -184,6 +201,33 @@ def hold_new(connection: "Connection[Any]", *, jurisdiction_id: int, request_id:
     row = _NEW.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id).fetchone()
     assert row is not None
     return held_of(connection, jurisdiction_id, row)
+
+
+def give(
+    connection: "Connection[Any]",
+    held: Held,
+    *,
+    department_id: int,
+    unit_id: int | None,
+    answers_for: str,
+    is_overridden: bool,
+    now: datetime,
+) -> Held:
+    """The request with this department, or unit of it, to answer for it.  is_overridden: no rule moves it from there.
+
+    What one department accepted, and gave to a person, another has not.
+    """
+    _GIVE.run(connection, **held.key, department_id=department_id, unit_id=unit_id, is_overridden=is_overridden, now=now)
+    stays = department_id == held.department_id
+    return replace(
+        held,
+        department_id=department_id,
+        unit_id=unit_id,
+        answers_for=answers_for,
+        is_overridden=is_overridden,
+        accepted_at=held.accepted_at if stays else None,
+        assignee_id=held.assignee_id if stays else None,
+    )
 
 
 def permit(connection: "Connection[Any]", held: Held, by: Actor, action: str) -> None:
@@ -241,6 +285,26 @@ def held_rows(*conditions: Any) -> Any:
 _REQUEST_ID: Any = bindparam("request_id", type_=BigInteger)
 _NEW = Statement(held_rows(ServiceRequest.id == _REQUEST_ID))
 _LOCKED = Statement(held_rows(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
+
+_NOW: Any = bindparam("now", type_=TIMESTAMP(timezone=True))
+# What changed a request makes its time of change later, never earlier; a closed one keeps the time of its closing.
+TOUCHED = case(
+    (ServiceRequest.status == "closed", ServiceRequest.updated_at),
+    else_=func.greatest(ServiceRequest.updated_at, _NOW),
+)
+_IS_THEIRS = ServiceRequest.department_id == bindparam("department_id", type_=BigInteger)
+_GIVE = Statement(
+    update(ServiceRequest)
+    .where(ServiceRequest.jurisdiction_id == JURISDICTION, ServiceRequest.id == _REQUEST_ID)
+    .values(
+        department_id=bindparam("department_id", type_=BigInteger),
+        unit_id=bindparam("unit_id", type_=BigInteger),
+        is_overridden=bindparam("is_overridden", type_=Boolean),
+        accepted_at=case((_IS_THEIRS, ServiceRequest.accepted_at)),
+        assignee_id=case((_IS_THEIRS, ServiceRequest.assignee_id)),
+        updated_at=TOUCHED,
+    )
+)
 
 _UNIT, _DEPARTMENT = aliased(Department, name="unit"), aliased(Department, name="parent")
 _PHASES = Statement(

@@ -190,18 +190,15 @@ def begin_plan(connection: "Connection[Any]", work: Casework, held: Held, decisi
             plan.append((phase, work.desk(phase["department"]), None))
         elif phase["service_code"] is not None:
             service_id, _ = work.services[phase["service_code"]]
-            desk, routed_service_id = desk_by_rules(connection, work, held, service_id, at=at)
-            plan.append((phase, desk, routed_service_id))
+            plan.append((phase, desk_by_rules(connection, work, held, service_id, at=at), service_id))
         else:
             chosen = decision.chosen
             plan.append((phase, work.desks[chosen.unit_id or chosen.department_id], None))
     return phases.begin_plan(connection, work, held, plan, now=at)
 
 
-def desk_by_rules(
-    connection: "Connection[Any]", work: Casework, held: Held, service_id: int | None, *, at: datetime
-) -> tuple[Desk, int | None]:
-    """Who answers for a service (None: the request's own) where the request lies, and that service's id."""
+def desk_by_rules(connection: "Connection[Any]", work: Casework, held: Held, service_id: int | None, *, at: datetime) -> Desk:
+    """Who answers for a service (None: the request's own) where the request lies."""
     code = next((code for code, (each, _) in work.services.items() if each == service_id), held.service_code)
     service, group = work.services[code]
     chosen = route(
@@ -215,7 +212,7 @@ def desk_by_rules(
         reported_at=held.requested_at,
         unplaced_because=held.unplaced_because,
     ).chosen
-    return work.desks[chosen.unit_id or chosen.department_id], service_id
+    return work.desks[chosen.unit_id or chosen.department_id]
 
 
 def _receipt(service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import aliased
 from db.driver import Statement
 from open311.actors import READ, Actor
 from open311.cases.casework import casework
-from open311.cases.holding import Held, hold
+from open311.cases.holding import Held, hold, version_of
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City
@@ -46,9 +46,10 @@ class Promise:
 
 @dataclass(frozen=True, kw_only=True)
 class Life:
-    """A request as it stands, what was promised, and all that happened, oldest first."""
+    """A request as it stands, what was promised, and all that happened, oldest first.  version: see require_unchanged."""
 
     held: Held
+    version: int
     status_name: str
     priority: str
     assignee: str | None
@@ -90,6 +91,7 @@ def life_of(connection: "Connection[Any]", city: City, number: str, *, by: Actor
     ]
     return Life(
         held=held,
+        version=version_of(connection, held),
         status_name=work.status(held.case_status).name,
         priority=PRIORITIES[held.priority],
         assignee=row.assignee,

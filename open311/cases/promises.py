@@ -1,7 +1,7 @@
 """How far the city's targets are those that it recorded, and how far a plain number of days is."""
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from itertools import islice
@@ -14,60 +14,12 @@ from psycopg import Connection
 from open311.cases.clock import Target, due, open_seconds
 from open311.cases.importing import BATCH_ROWS, read_cases, services_named
 from open311.cases.recorded import ExportMapping, rows_of
+from open311.cases.targets import Promise, Promises, timed
 from open311.city.lines import BadFile
 from open311.jurisdictions import City
 from routing.calendars import Hours
-from schemas.casework import UNITS, WORKING_UNITS
 
 TOLERANCE = timedelta(hours=1)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Promise:
-    """A target and the days on which a request must come in to have it; valid_to is the first on which it no longer does."""
-
-    target: Target
-    valid_from: date | None
-    valid_to: date | None
-
-    def holds_on(self, day: date) -> bool:
-        """Whether a request that comes in on this day has it."""
-        return (self.valid_from is None or self.valid_from <= day) and (self.valid_to is None or day < self.valid_to)
-
-    def __str__(self) -> str:
-        unit = self.target.unit.replace("_", " ")
-        said = f"{self.target.amount:g} {unit.removesuffix('s') if self.target.amount == 1 else unit}"
-        for word, day in (("from", self.valid_from), ("before", self.valid_to)):
-            if day is not None:
-                said += f" {word} {day}"
-        return said
-
-
-class Promises:
-    """The targets of a city, each as TargetSchema loads it: that of a service before its group's before every service's."""
-
-    def __init__(self, targets: Iterable[Mapping[str, Any]], hours: Mapping[str, Hours], zone: ZoneInfo) -> None:
-        self._zone = zone
-        self._promises: dict[tuple[str | None, str | None], list[Promise]] = defaultdict(list)
-        for about in targets:
-            unit = next(unit for unit in UNITS if about[unit] is not None)
-            target = Target(
-                amount=about[unit],
-                unit=unit,
-                hours=hours[about["calendar"]] if unit in WORKING_UNITS else None,
-                timezone=None if unit in WORKING_UNITS else zone.key,
-            )
-            promise = Promise(target=target, valid_from=about["valid_from"], valid_to=about["valid_to"])
-            self._promises[about["service_code"], about["group"]].append(promise)
-
-    def made_to(self, service_code: str, group: str, requested_at: datetime) -> Promise | None:
-        """The promise for a request that comes in at a moment, None where there is none."""
-        day = requested_at.astimezone(self._zone).date()
-        for key in ((service_code, None), (None, group), (None, None)):
-            for promise in self._promises.get(key, ()):
-                if promise.holds_on(day):
-                    return promise
-        return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,6 +61,7 @@ def compare(
     path: Path,
     mapping: ExportMapping,
     promises: Promises,
+    hours: Mapping[str, Hours],
     *,
     now: datetime,
     advance: Callable[[int], object] = lambda rows: None,
@@ -137,11 +90,17 @@ def compare(
         advance(len(chunk))
     if not recorded:
         raise BadFile([f"{path}:1: has no case with {mapping.columns['expected_datetime']}"])
-    found = [_compare(services[name], each, promises, city.zone) for name, each in recorded.items()]
+    found = [_compare(services[name], each, promises, hours, city.zone) for name, each in recorded.items()]
     return sorted(found, key=lambda compared: (-compared.cases, compared.service_code))
 
 
-def _compare(service: Any, recorded: Sequence[tuple[datetime, datetime]], promises: Promises, zone: ZoneInfo) -> Compared:
+def _compare(
+    service: Any,
+    recorded: Sequence[tuple[datetime, datetime]],
+    promises: Promises,
+    hours: Mapping[str, Hours],
+    zone: ZoneInfo,
+) -> Compared:
     counted = Counter(_days_between(began, ended, zone) for began, ended in recorded)
     days = min(counted, key=lambda days: (-counted[days], days))
     plain = Target(amount=days, unit="calendar_days", timezone=zone.key) if days > 0 else None
@@ -149,12 +108,13 @@ def _compare(service: Any, recorded: Sequence[tuple[datetime, datetime]], promis
     equal = days_equal = 0
     for requested_at, expected_at in recorded:
         promise = promises.made_to(service.code, service.service_group, requested_at)
-        hours = promise.target.hours if promise else None
-        if promise is not None:
+        target = timed(promise.details, hours, zone) if promise else None
+        open_hours = target.hours if target else None
+        if promise is not None and target is not None:
             if promise not in kept:
                 kept.append(promise)
-            equal += _is_equal(due(promise.target, requested_at), expected_at, hours)
-        days_equal += _is_equal(due(plain, requested_at) if plain else requested_at, expected_at, hours)
+            equal += _is_equal(due(target, requested_at), expected_at, open_hours)
+        days_equal += _is_equal(due(plain, requested_at) if plain else requested_at, expected_at, open_hours)
     return Compared(
         service_code=service.code,
         service_name=service.name,

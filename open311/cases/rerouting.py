@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, case, func, or_, select, update
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from db.driver import Statement, planned_for_many
@@ -19,8 +19,9 @@ from open311.actors import CHANGE, REASSIGN, SYSTEM, Actor
 from open311.cases import deadlines, intake, phases
 from open311.cases.assignment import NothingChanges, RequestClosed
 from open311.cases.casework import Casework, casework
-from open311.cases.holding import Held, held_of, held_rows, hold, hold_new
+from open311.cases.holding import TOUCHED, Held, give, held_of, held_rows, hold, hold_new
 from open311.cases.locating import Located
+from open311.cases.phases import PhaseNotAllowed
 from open311.cases.posting import out_of_reach
 from open311.cases.stamps import stamp_anew
 from open311.cases.stored import JURISDICTION, stored_cases
@@ -202,22 +203,27 @@ def change(
     return Rerouted(number=row.number, before=row.answers_for, after=decision.chosen.answers, decision=decision)
 
 
-def release(connection: "Connection[Any]", city: City, number: str, *, by: Actor, now: datetime) -> Rerouted:
-    """An overridden request returned to the rules, which decide at once.
+def release(
+    connection: "Connection[Any]", city: City, number: str, *, phase: str | None = None, by: Actor, now: datetime
+) -> Rerouted:
+    """An overridden request returned to the rules, which decide at once; or a phase of it, to its plan.
 
-    Raises NotOverridden, RequestClosed, and as `hold`.
+    Raises NotOverridden, RequestClosed, PhaseNotAllowed, and as `hold`.
     """
     held = hold(connection, city, number, by, REASSIGN)
-    if not held.is_overridden:
-        raise NotOverridden(number)
     if held.is_closed:
         raise RequestClosed(number)
+    if phase is not None:
+        return _release_phase(connection, held, phase, by=by, now=now)
+    if not held.is_overridden:
+        raise NotOverridden(number)
     held.append(connection, "released", by.as_facts, at=now)
-    _ASSIGN.run(
+    give(
         connection,
-        **held.key,
+        held,
         department_id=held.department_id,
         unit_id=held.unit_id,
+        answers_for=held.answers_for,
         is_overridden=False,
         now=now,
     )
@@ -225,6 +231,27 @@ def release(connection: "Connection[Any]", city: City, number: str, *, by: Actor
     decision = decide(rows, unplaced_because=held.unplaced_because)
     _apply(connection, held, decision, cause="it was returned to the rules", now=now)
     return Rerouted(number=held.number, before=held.answers_for, after=decision.chosen.answers, decision=decision)
+
+
+def _release_phase(connection: "Connection[Any]", held: Held, code: str, *, by: Actor, now: datetime) -> Rerouted:
+    """A phase that a person gave to somebody, with whom the plan or the rules name."""
+    phase = phases.open_phase(held, code, by, REASSIGN)
+    work = casework(connection, held.jurisdiction_id)
+    planned = next((each for each in work.plan_of(held.service_id) if each["code"] == code), None)
+    if planned is None:
+        raise PhaseNotAllowed(f"phase {code} of {held.number} is in no plan: nothing says whose it is but who added it")
+    is_fixed = planned["department"] is not None
+    desk = (
+        work.desk(planned["department"])
+        if is_fixed
+        else intake.desk_by_rules(connection, work, held, phase.routed_service_id, at=now)
+    )
+    is_there = (desk.department_id, desk.unit_id) == (phase.department_id, phase.unit_id)
+    if is_there and is_fixed == phase.is_fixed:
+        raise NotOverridden(held.number)
+    why = "it was returned to the rules"
+    phases.move(connection, held, phase, desk, by=by, reason=why, kind="reassigned", is_fixed=is_fixed, now=now)
+    return Rerouted(number=held.number, before=phase.answers_for, after=desk.name, decision=None)
 
 
 def open_ids(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[int]:
@@ -270,11 +297,12 @@ def _answers(stored: Answers, changes: Changes, service: AskedService, city: Cit
 
 def _apply(connection: "Connection[Any]", held: Held, decision: Decision, *, cause: str, now: datetime) -> None:
     chosen = decision.chosen
-    _ASSIGN.run(
+    give(
         connection,
-        **held.key,
+        held,
         department_id=chosen.department_id,
         unit_id=chosen.unit_id,
+        answers_for=chosen.answers,
         is_overridden=False,
         now=now,
     )
@@ -315,7 +343,7 @@ def _route_phases(connection: "Connection[Any]", held: Held, *, cause: str, now:
     for phase in held.phases:
         if phase.is_over or phase.is_fixed:
             continue
-        desk, _ = intake.desk_by_rules(connection, work, held, phase.routed_service_id, at=now)
+        desk = intake.desk_by_rules(connection, work, held, phase.routed_service_id, at=now)
         if (desk.department_id, desk.unit_id) != (phase.department_id, phase.unit_id):
             held = phases.move(
                 connection, held, phase, desk, by=SYSTEM, reason=cause, kind="reassigned", is_fixed=False, now=now
@@ -371,25 +399,6 @@ _UNPLACED = Statement(
     .order_by(ServiceRequest.requested_at, ServiceRequest.id)
 )
 
-# What changed a request makes its time of change later, never earlier; a closed one keeps the time of its closing.
-_TOUCHED = case(
-    (ServiceRequest.status == "closed", ServiceRequest.updated_at),
-    else_=func.greatest(ServiceRequest.updated_at, _NOW),
-)
-_IS_THEIRS = ServiceRequest.department_id == bindparam("department_id", type_=BigInteger)
-_ASSIGN = Statement(
-    update(ServiceRequest)
-    .where(*_REQUEST)
-    .values(
-        department_id=bindparam("department_id", type_=BigInteger),
-        unit_id=bindparam("unit_id", type_=BigInteger),
-        is_overridden=bindparam("is_overridden", type_=Boolean),
-        # What one department accepted, and gave to a person, another has not.
-        accepted_at=case((_IS_THEIRS, ServiceRequest.accepted_at)),
-        assignee_id=case((_IS_THEIRS, ServiceRequest.assignee_id)),
-        updated_at=_TOUCHED,
-    )
-)
 _CHANGE = Statement(
     update(ServiceRequest)
     .where(*_REQUEST)
@@ -401,7 +410,7 @@ _CHANGE = Statement(
         address_id=bindparam("address_id", type_=Text),
         attributes=bindparam("attributes", type_=JSONB),
         unplaced_because=bindparam("unplaced_because", type_=Text),
-        updated_at=_TOUCHED,
+        updated_at=TOUCHED,
     )
 )
 # The last that was said of the request's point.

@@ -10,16 +10,13 @@ from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
-from open311.actors import NOTE, PHASES, REOPEN, SET_STATUS, Actor
+from open311.actors import NOTE, REOPEN, SET_STATUS, Actor
 from open311.cases import deadlines, phases
-from open311.cases.casework import CLOSED, OPEN, Casework, Status, casework
+from open311.cases.casework import OPEN, Casework, ClosingReason, Status, casework
 from open311.cases.holding import Held, hold
 from open311.cases.phases import ReasonMissing
 from open311.jurisdictions import City
 from open311.models import RequestUpdate, ServiceRequest
-
-# The status of a request whose plan is done, unless its last phase ends with a closing reason.
-_DONE = ("fixed", CLOSED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +54,6 @@ def set_status(
     words: str | None = None,
     language: str = "en",
     now: datetime,
-    seen: int | None = None,
 ) -> Held:
     """The request with another status, and the public told: in these words, or the city's text for it.
 
@@ -65,9 +61,8 @@ def set_status(
     the department has a list.  Closing ends every phase and clock; what is closed is opened again as `reopen` has it.
     Raises UnknownStatus, UnknownReason, ReasonMissing, StatusNotAllowed, TooLateToReopen, and as `hold`.
     """
-    held = hold(connection, city, number, by, SET_STATUS, seen=seen)
+    held = hold(connection, city, number, by, SET_STATUS)
     work = casework(connection, city.id)
-    listed = work.reasons_of(held.department_id)
     if reason is not None:
         chosen = work.reason(reason, department_id=held.department_id)
         code = code or chosen.status
@@ -76,74 +71,31 @@ def set_status(
     if code is None:
         raise ReasonMissing("say the status or the closing reason")
     status = work.status(code)
-    if status.is_closed and reason is None and listed and by.kind == "staff":
-        known = ", ".join(each.code for each in listed)
-        raise ReasonMissing(f"closing {number} needs one of the department's closing reasons: {known}")
+    if status.is_closed:
+        closing_reason(work, number, held.department_id, reason, by=by)
     return enter(connection, work, held, status, by=by, reason=reason, words=words, language=language, now=now)
 
 
-def finish_phase(
-    connection: "Connection[Any]",
-    city: City,
-    number: str,
-    code: str | None,
-    *,
-    by: Actor,
-    note: str = "",
-    reason: str | None = None,
-    now: datetime,
-    seen: int | None = None,
-) -> Held:
-    """End an open phase as done, as phases.finish has it; when it was the last, the request is closed.
+def closing_reason(work: Casework, number: str, department_id: int, code: str | None, *, by: Actor) -> ClosingReason | None:
+    """The closing reason of this code in the department's list; None for none.
 
-    reason: a closing reason of the department that ends it.  Raises as phases.finish, and UnknownReason.
+    Raises UnknownReason, and ReasonMissing when staff give none where the department has a list.
     """
-    before = hold(connection, city, number, by, PHASES, seen=seen)
-    phase = phases.open_phase(before, code, by, PHASES)
-    work = casework(connection, city.id)
-    status = next(work.statuses[each] for each in _DONE if each in work.statuses)
-    if reason is not None:
-        status = work.status(work.reason(reason, department_id=phase.department_id).status)
-    held = phases.finish(connection, city, number, code, by=by, note=note, now=now)
-    return close_when_done(connection, work, held, status, by=by, reason=reason, words=note or None, now=now)
+    if code is not None:
+        return work.reason(code, department_id=department_id)
+    listed = work.reasons_of(department_id)
+    if listed and by.kind == "staff":
+        known = ", ".join(each.code for each in listed)
+        raise ReasonMissing(f"closing {number} needs one of the department's closing reasons: {known}")
+    return None
 
 
-def skip_phase(
-    connection: "Connection[Any]", city: City, number: str, code: str, *, by: Actor, reason: str, now: datetime
-) -> Held:
-    """Leave a phase out, as phases.skip has it; when it was the last, the request is closed."""
-    held = phases.skip(connection, city, number, code, by=by, reason=reason, now=now)
-    work = casework(connection, city.id)
-    was_worked = any(phase.state == "done" for phase in held.phases)
-    status = next(work.statuses[each] for each in (_DONE if was_worked else (CLOSED,)) if each in work.statuses)
-    return close_when_done(connection, work, held, status, by=by, reason=None, words=None, now=now)
-
-
-def close_when_done(
-    connection: "Connection[Any]",
-    work: Casework,
-    held: Held,
-    status: Status,
-    *,
-    by: Actor,
-    reason: str | None,
-    words: str | None,
-    now: datetime,
-) -> Held:
-    """The request closed, when all of its phases are over."""
-    if held.is_closed or not all(phase.is_over for phase in held.phases):
-        return held
-    return enter(connection, work, held, status, by=by, reason=reason, words=words, language="en", now=now, is_planned=True)
-
-
-def reopen(
-    connection: "Connection[Any]", city: City, number: str, *, by: Actor, reason: str, now: datetime, seen: int | None = None
-) -> Held:
+def reopen(connection: "Connection[Any]", city: City, number: str, *, by: Actor, reason: str, now: datetime) -> Held:
     """A closed request opened again, counted; its last phase is worked again, and its target begins anew.
 
     Raises StatusNotAllowed when it is open, TooLateToReopen, ReasonMissing, and as `hold`.
     """
-    held = hold(connection, city, number, by, REOPEN, seen=seen)
+    held = hold(connection, city, number, by, REOPEN)
     if not reason.strip():
         raise ReasonMissing("reopening needs a reason")
     work = casework(connection, city.id)
@@ -200,12 +152,14 @@ def enter(
             f"{held.number} was closed more than {work.reopen_days} days ago: report it again as a new request"
         )
     told = words or work.words(status.code, service_id=held.service_id, reason=reason, language=language)
+    # Another closed status is a correction: it was closed when it was.
+    ended_at = (held.closed_at if before.is_closed else now) if status.is_closed else None
     _ENTER.run(
         connection,
         **held.key,
         case_status=status.code,
         status=status.status,
-        closed_at=(held.closed_at if before.is_closed else now) if status.is_closed else None,
+        closed_at=ended_at,
         status_notes=told,
         is_reopened=is_reopened,
         now=now,
@@ -216,7 +170,7 @@ def enter(
         connection, kind, {**{name: value for name, value in facts.items() if value is not None}, **by.as_facts}, at=now
     )
     closed_at = held.closed_at
-    held = replace(held, status=status.status, case_status=status.code, closed_at=now if status.is_closed else None)
+    held = replace(held, status=status.status, case_status=status.code, closed_at=ended_at)
     held = replace(held, update_id=tell(connection, held, status.code, told, now=now, source=source))
     _move_clocks(connection, work, held, before, status, now=now)
     if kind == "closed":

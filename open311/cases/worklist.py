@@ -14,7 +14,7 @@ from open311.models import Account, RequestClock, RequestPhase, Service, Service
 def worklist(connection: "Connection[Any]", *, jurisdiction_id: int, desk_id: int, unaccepted: bool = False) -> Sequence[Any]:
     """Open requests that a department or unit answers for, and open phases that are its: by priority, then by deadline.
 
-    Rows number, phase (None: the request has none), service, priority, case_status, due_at, accepted_at, assignee, address,
+    Rows number, phase (None: the request as a whole), service, priority, case_status, due_at, accepted_at, assignee, address,
     requested_at.  unaccepted: only what nobody has accepted yet.
     """
     return _WORK.run(connection, jurisdiction_id=jurisdiction_id, desk_id=desk_id, unaccepted=unaccepted).fetchall()
@@ -44,12 +44,19 @@ def _part(phase: Any, accepted_at: Any, assignee_id: Any, due_at: Any) -> tuple[
     )
 
 
-_HAS_PHASES = (
-    select(RequestPhase.id).where(RequestPhase.jurisdiction_id == _CITY, RequestPhase.request_id == ServiceRequest.id).exists()
+# As Held.is_phased has it.
+_IS_PHASED = (
+    select(RequestPhase.id)
+    .where(
+        RequestPhase.jurisdiction_id == _CITY,
+        RequestPhase.request_id == ServiceRequest.id,
+        RequestPhase.ended_at.is_(None),
+    )
+    .exists()
 )
 _IS_OPEN = (ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.status == "open")
 _WHOLE = select(*_part(null(), ServiceRequest.accepted_at, ServiceRequest.assignee_id, ServiceRequest.expected_at)).where(
-    *_IS_OPEN, _is_its(ServiceRequest), ~_HAS_PHASES
+    *_IS_OPEN, _is_its(ServiceRequest), ~_IS_PHASED
 )
 _PHASES = (
     select(*_part(RequestPhase.code, RequestPhase.accepted_at, RequestPhase.assignee_id, RequestClock.due_at))

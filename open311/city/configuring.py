@@ -1,6 +1,6 @@
 """How a city's departments work, changed a file at a time by those whose it is; each change is kept."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from pathlib import Path
@@ -15,21 +15,10 @@ from open311.city.folder import read_calendars
 from open311.city.lines import BadFile, load_list
 from open311.city.rules import Known, known_here
 from open311.city.targets import read_targets
-from open311.city.working import FILES, Item, Working, problems_of, put_working, renew, working_of
+from open311.city.working import FILES, IDENTITY, Item, Working, ids_by_code, problems_of, put_working, renew, working_of
 from open311.models import CaseworkChange, Jurisdiction
 from routing.calendars import Calendar
 from routing.models import Department, RoutingRule
-
-# What tells an item of a file from the others.
-IDENTITY: Mapping[str, tuple[str, ...]] = {
-    "statuses": ("code",),
-    "closing_reasons": ("code",),
-    "texts": ("status", "reason", "service_code", "language"),
-    "targets": ("service_code", "group", "valid_from"),
-    "plans": ("service_code",),
-    "ladders": ("code",),
-    "calendars": ("code",),
-}
 
 
 class UnknownKind(LookupError):
@@ -75,7 +64,7 @@ def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: date
         items = read_targets(path, known)
         problems: list[str] = []
     else:
-        items, lines = load_list(path, FILES[kind]())
+        items, lines = load_list(path, FILES[kind](), may_be_empty=True)
         problems = [lines.at(where, said) for where, said in problems_of(kind, replace(before, **{kind: items}), known)]
     after = replace(before, **{kind: items})
     # What names a status or a closing reason that is gone stands in another file.
@@ -132,16 +121,11 @@ def _put_calendars(
     if not found.is_nothing:
         _require_own(session, city_id, "calendars", before, items, by)
         city = session.scalars(select(Jurisdiction).where(Jurisdiction.id == city_id)).one()
-        put_calendars(session, city_id, loaded, timezone=city.timezone, departments=_department_ids(session, city_id))
+        put_calendars(session, city_id, loaded, timezone=city.timezone, departments=ids_by_code(session, city_id, Department))
         drop_calendars(session, city_id, but=sorted(codes), file=path, now=now)
         renew(session, city_id)
         _keep(session, city_id, found, before, by=by, now=now)
     return found
-
-
-def _department_ids(session: Session, city_id: int) -> dict[str, int]:
-    rows = session.execute(select(Department.code, Department.id).where(Department.jurisdiction_id == city_id))
-    return {row.code: row.id for row in rows}
 
 
 def kind_of(path: Path) -> str:
@@ -170,7 +154,7 @@ def changes(session: Session, city_id: int) -> Sequence[CaseworkChange]:
 
 
 def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Item], after: Sequence[Item], by: Actor) -> None:
-    ids = _department_ids(session, city_id)
+    ids = ids_by_code(session, city_id, Department)
     old = {_key(kind, item): item for item in before}
     new = {_key(kind, item): item for item in after}
     refused = []

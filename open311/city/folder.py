@@ -112,7 +112,7 @@ def read_calendars(path: Path) -> list[dict[str, Any]]:
     """The calendars of a file, none when there is no such file; raises BadFile."""
     if not path.exists():
         return []
-    calendars, lines = load_list(path, CalendarSchema())
+    calendars, lines = load_list(path, CalendarSchema(), may_be_empty=True)
     codes = [each["code"] for each in calendars]
     twice = [position for position, code in enumerate(codes) if code in codes[:position]]
     if twice:

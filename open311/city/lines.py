@@ -131,10 +131,13 @@ class Lines:
         return _scalar(node)
 
 
-def load_list(path: Path, schema: Schema) -> tuple[list[dict[str, Any]], Lines]:
-    """The items of a YAML file that is a list, each as the schema loads it; raises BadFile with every problem."""
+def load_list(path: Path, schema: Schema, *, may_be_empty: bool = False) -> tuple[list[dict[str, Any]], Lines]:
+    """The items of a YAML file that is a list, each as the schema loads it; raises BadFile with every problem.
+
+    may_be_empty: `[]` is no item; a file that says nothing is no list all the same.
+    """
     lines = Lines(path)
-    if not isinstance(lines.data, list) or not lines.data:
+    if not isinstance(lines.data, list) or not (lines.data or may_be_empty):
         raise BadFile([lines.at((), "must be a list")])
     try:
         return list(schema.load(lines.data, many=True)), lines

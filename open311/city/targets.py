@@ -17,7 +17,7 @@ def read_targets(path: Path, known: Known) -> list[dict[str, Any]]:
 
     Raises BadFile with every problem, also with names that nothing has and with two targets of one service at a time.
     """
-    targets, lines = load_list(path, TargetSchema())
+    targets, lines = load_list(path, TargetSchema(), may_be_empty=True)
     problems = [*_unknown_names(targets, lines, known), *_two_at_a_time(targets, lines)]
     if problems:
         raise BadFile(problems)

@@ -50,6 +50,16 @@ FILES: Mapping[str, type[Schema]] = {
     "plans": PlanSchema,
     "ladders": LadderSchema,
 }
+# By kind of item, what tells one from the others; calendars.yml is read by open311.city.calendars.
+IDENTITY: Mapping[str, tuple[str, ...]] = {
+    "statuses": ("code",),
+    "closing_reasons": ("code",),
+    "texts": ("status", "reason", "service_code", "language"),
+    "targets": ("service_code", "group", "valid_from"),
+    "plans": ("service_code",),
+    "ladders": ("code",),
+    "calendars": ("code",),
+}
 # Those whose items belong to the whole city or to a department.
 OWNED = ("closing_reasons", "texts", "targets", "plans", "ladders")
 NEEDED_STATUSES = {"open": "open", "closed": "closed"}
@@ -84,7 +94,7 @@ def read_working(folder: Path, known: Known) -> Working:
             if name == "targets":
                 items[name] = read_targets(path, known)
             else:
-                items[name], lines[name] = load_list(path, schema())
+                items[name], lines[name] = load_list(path, schema(), may_be_empty=True)
         except BadFile as error:
             problems += error.messages
     if problems:
@@ -121,8 +131,8 @@ def put_working(session: Session, city_id: int, given: Working) -> None:
 
     Raises BadFile when a status that requests have is gone.
     """
-    departments = _ids(session, city_id, Department)
-    services = _ids(session, city_id, Service)
+    departments = ids_by_code(session, city_id, Department)
+    services = ids_by_code(session, city_id, Service)
     _put_statuses(session, city_id, given.statuses)
 
     def department(item: Item, name: str = "department") -> int | None:
@@ -169,6 +179,12 @@ def put_working(session: Session, city_id: int, given: Working) -> None:
     session.flush()
 
 
+def ids_by_code(session: Session, city_id: int, table: Any) -> dict[str, int]:
+    """The ids of a city's departments, or services, by their codes."""
+    rows = session.execute(select(table.code, table.id).where(table.jurisdiction_id == city_id))
+    return {row.code: row.id for row in rows}
+
+
 def renew(session: Session, city_id: int) -> None:
     """Let every process read anew how the city works."""
     session.execute(
@@ -185,8 +201,8 @@ def working_of(session: Session, city_id: int) -> Working:
     def rows(table: Any) -> Sequence[Any]:
         return session.scalars(select(table).where(table.jurisdiction_id == city_id).order_by(table.position)).all()
 
-    departments = {row_id: code for code, row_id in _ids(session, city_id, Department).items()}
-    services = {row_id: code for code, row_id in _ids(session, city_id, Service).items()}
+    departments = {row_id: code for code, row_id in ids_by_code(session, city_id, Department).items()}
+    services = {row_id: code for code, row_id in ids_by_code(session, city_id, Service).items()}
     return Working(
         statuses=[
             {
@@ -256,23 +272,9 @@ def _put_statuses(session: Session, city_id: int, given: Sequence[Item]) -> None
     session.flush()
 
 
-def _ids(session: Session, city_id: int, table: Any) -> dict[str, int]:
-    rows = session.execute(select(table.code, table.id).where(table.jurisdiction_id == city_id))
-    return {row.code: row.id for row in rows}
-
-
-_IDENTITY: Mapping[str, tuple[str, ...]] = {
-    "statuses": ("code",),
-    "closing_reasons": ("code",),
-    "texts": ("status", "reason", "service_code", "language"),
-    "plans": ("service_code",),
-    "ladders": ("code",),
-}
-
-
 def _once(kind: str, items: Sequence[Item]) -> list[Problem]:
     """The items that say again what one before them says."""
-    names, seen = _IDENTITY[kind], set()
+    names, seen = IDENTITY[kind], set()
     problems: list[Problem] = []
     for position, item in enumerate(items):
         identity = tuple(item[name] for name in names)

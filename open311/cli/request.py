@@ -1,4 +1,4 @@
-"""open311 request import, change, return, reroute, unplaced; the others are in open311.cli.request_work."""
+"""open311 request, with import, change, return, reroute, unplaced here and the others in the modules beside."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,11 +12,15 @@ from open311.cases.recorded import ExportMapping
 from open311.cases.rerouting import Changes, Rerouted, Rerouting, change, release, reroute_open, unplaced
 from open311.cases.stamping import wait_for_older
 from open311.city.lines import BadFile
-from open311.cli.acting import acting, refusals, who
+from open311.cli import request_work
+from open311.cli.acting import Doing, on_request
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
+from open311.cli.request_desk import alerts, queue
+from open311.cli.request_phase import phase, phase_option
+from open311.cli.request_receive import receive, receive_mail
+from open311.cli.request_show import show
 from open311.cli.request_targets import targets_
-from open311.cli.request_work import add_commands
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
 from schemas.query import read_point
@@ -30,8 +34,24 @@ def request() -> None:
     """Requests."""
 
 
-request.add_command(targets_)
-add_commands(request)
+for each in (
+    receive,
+    receive_mail,
+    request_work.accept,
+    request_work.hand_back,
+    request_work.assign,
+    request_work.note,
+    request_work.status,
+    request_work.close,
+    request_work.reopen,
+    request_work.flag,
+    phase,
+    show,
+    queue,
+    alerts,
+    targets_,
+):
+    request.add_command(each)
 
 
 @request.command("import")
@@ -67,12 +87,8 @@ def import_(file: Path, mapping: Path, jurisdiction_id: str) -> None:
         raise Refused(shortened(unread))
 
 
-number_argument = click.argument("number")
-
-
 @request.command("change")
-@number_argument
-@jurisdiction_option
+@on_request
 @click.option("--service-code", help="another service")
 @click.option("--lat", help="latitude, WGS84 degrees; with --long")
 @click.option("--long", help="longitude, WGS84 degrees; with --lat")
@@ -81,22 +97,16 @@ number_argument = click.argument("number")
     "--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="another answer; CODE= takes it away"
 )
 @click.option("--reason", default="", help="why")
-@acting
-@with_app
 def change_(
-    number: str,
-    jurisdiction_id: str,
+    doing: Doing,
     service_code: str | None,
     lat: str | None,
     long: str | None,
     address: str | None,
     given: tuple[tuple[str, str], ...],
     reason: str,
-    as_email: str | None,
-    by: str,
-) -> None:
+) -> str:
     """Change what request NUMBER says, and route it once for all of that together."""
-    city = cities().named(jurisdiction_id)
     answers: dict[str, list[str]] = {}
     for code, value in given:
         answers.setdefault(code, []).extend([value] if value else [])
@@ -106,27 +116,18 @@ def change_(
         address=None if address is None else one_line(address),
         answers=answers or None,
     )
-    with refusals(number), driver.transaction() as connection:
-        actor = who(connection, city, as_email=as_email, by=by)
-        done = change(connection, city, number, changes, by=actor, reason=one_line(reason), now=whole_second(datetime.now(UTC)))
+    done = change(doing.connection, doing.city, doing.number, changes, by=doing.by, reason=one_line(reason), now=doing.now)
     if done.decision is None:
-        click.echo(f"{done.number} was changed and stays with {done.after}")
-    else:
-        _say_where(done)
+        return f"{done.number} was changed and stays with {done.after}"
+    return _where(done)
 
 
 @request.command("return")
-@number_argument
-@jurisdiction_option
-@acting
-@with_app
-def return_(number: str, jurisdiction_id: str, as_email: str | None, by: str) -> None:
-    """Return request NUMBER, which somebody assigned, to the rules; they decide at once."""
-    city = cities().named(jurisdiction_id)
-    with refusals(number), driver.transaction() as connection:
-        actor = who(connection, city, as_email=as_email, by=by)
-        done = release(connection, city, number, by=actor, now=whole_second(datetime.now(UTC)))
-    _say_where(done)
+@on_request
+@phase_option
+def return_(doing: Doing, phase: str | None) -> str:
+    """Return request NUMBER, or a phase of it, which somebody assigned, to the rules; they decide at once."""
+    return _where(release(doing.connection, doing.city, doing.number, phase=phase, by=doing.by, now=doing.now))
 
 
 @request.command("reroute")
@@ -163,8 +164,8 @@ def unplaced_(jurisdiction_id: str) -> None:
     show_table(table)
 
 
-def _say_where(done: Rerouted) -> None:
-    assert done.decision is not None
-    click.echo(done.decision.reason)
+def _where(done: Rerouted) -> str:
+    """Who answers now, and by which decision."""
     moved = f"goes from {done.before} to {done.after}" if done.before != done.after else f"stays with {done.after}"
-    click.echo(f"{done.number} {moved}")
+    reason = f"{done.decision.reason}\n" if done.decision is not None else ""
+    return f"{reason}{done.number} {moved}"

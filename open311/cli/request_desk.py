@@ -56,14 +56,14 @@ def queue(jurisdiction_id: str, department: str, unaccepted: bool, as_email: str
 @acting
 @with_app
 def alerts(jurisdiction_id: str, department: str, seen: bool, as_email: str | None, by: str) -> None:
-    """What a department was told and nobody has seen yet, oldest first."""
+    """What a department was told and nobody has seen yet, oldest first; a unit is told with its department."""
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with refusals("it"), driver.transaction() as connection:
         desk = casework(connection, city.id).desk(department)
         may(who(connection, city, as_email=as_email, by=by), READ, department_ids={desk.id, desk.department_id})
-        found = unseen(connection, jurisdiction_id=city.id, department_code=department)
+        found = unseen(connection, jurisdiction_id=city.id, department_id=desk.department_id)
         if seen and found:
-            see(connection, jurisdiction_id=city.id, through_id=found[-1].id, department_code=department, now=now)
+            see(connection, jurisdiction_id=city.id, department_id=desk.department_id, through_id=found[-1].id, now=now)
     table = Table("when", "for", "", box=None)
     for each in found:
         table.add_row(each.at.astimezone(city.zone).strftime("%Y-%m-%d %H:%M"), each.role, each.words)

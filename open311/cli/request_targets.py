@@ -10,14 +10,16 @@ import click
 from rich.table import Table
 
 from db.driver import driver
-from open311.cases.promises import Compared, Promises, compare, share
+from open311.cases.promises import Compared, compare, share
 from open311.cases.recorded import ExportMapping
+from open311.cases.targets import Promises
 from open311.city.calendars import as_hours
 from open311.city.folder import CALENDARS, read_calendars
 from open311.city.rules import known_here
 from open311.city.targets import TARGETS, read_targets
 from open311.cli.edge import jurisdiction_option, mapping_option, progress, proposal, show_table, with_app
 from open311.jurisdictions import City, cities
+from routing.calendars import Hours
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -41,11 +43,11 @@ def targets_(
     city = cities().named(jurisdiction_id)
     read = ExportMapping(mapping)
     targets = targets or mapping.with_name(TARGETS)
-    promises = _promises(city, targets, calendars or targets.with_name(CALENDARS))
+    promises, hours = _promises(city, targets, calendars or targets.with_name(CALENDARS))
     with driver.transaction() as connection, progress() as bar:
         task = bar.add_task(str(file), total=None)
         found = compare(
-            connection, city, file, read, promises, now=datetime.now(UTC), advance=lambda rows: bar.advance(task, rows)
+            connection, city, file, read, promises, hours, now=datetime.now(UTC), advance=lambda rows: bar.advance(task, rows)
         )
     if as_json:
         click.echo(json.dumps(_as_json(found), indent=2))
@@ -53,12 +55,16 @@ def targets_(
         _show(found)
 
 
-def _promises(city: City, targets: Path, calendars: Path) -> Promises:
-    """Those of a file, which may name the services and departments that the city has and the calendars of the other file."""
+def _promises(city: City, targets: Path, calendars: Path) -> tuple[Promises, dict[str, Hours]]:
+    """The targets of a file, and the hours of the other's calendars by their codes.
+
+    A target may name the services and departments that the city has, and those calendars.
+    """
     hours = {each["code"]: as_hours(each, timezone=city.zone.key) for each in read_calendars(calendars)}
     with proposal() as session:
         known = replace(known_here(session, city.id), calendars=hours.keys())
-    return Promises(read_targets(targets, known), hours, city.zone)
+    items = [(item["service_code"], item["group"], item) for item in read_targets(targets, known)]
+    return Promises(items, city.zone), hours
 
 
 def _totals(found: Sequence[Compared]) -> tuple[int, int, int]:

@@ -9,7 +9,7 @@ from psycopg import Connection
 
 from db.driver import Statement
 from open311.actors import operator
-from open311.cases import statuses
+from open311.cases import phasing, statuses
 from open311.jurisdictions import City, read_cities
 from tests.api.wire import SEATTLE, Api, in_both_formats
 
@@ -38,7 +38,7 @@ def hole(api: Api, connection: "Connection[Any]", seattle: City) -> str:
     number, now = api.posted(HOLE), datetime.now(UTC).replace(microsecond=0)
     statuses.note(connection, seattle, number, "cones are needed", by=BOSS, now=now + timedelta(seconds=1))
     statuses.note(connection, seattle, number, "A crew comes", by=BOSS, is_public=True, now=now + timedelta(seconds=2))
-    statuses.finish_phase(connection, seattle, number, "make-safe", by=BOSS, note="cones", now=now + timedelta(seconds=3))
+    phasing.finish(connection, seattle, number, "make-safe", by=BOSS, note="cones", now=now + timedelta(seconds=3))
     return number
 
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from open311.actors import operator
-from open311.cases import statuses
+from open311.cases import phasing, statuses
 from open311.cases.rerouting import Changes, change
 from tests.cases.conftest import LOADED
 from tests.cases.working import Working
@@ -119,7 +119,7 @@ def test_a_phase_has_its_own_target_from_when_it_begins(trees: Working):
     number = trees.take("tree", at=at(2, 10))
     assert trees.clocks(number)["traffic"].due_at == at(2, 12)
 
-    statuses.finish_phase(trees.connection, trees.city, number, "traffic", by=ANN, now=at(2, 11))
+    phasing.finish(trees.connection, trees.city, number, "traffic", by=ANN, now=at(2, 11))
 
     clocks = trees.clocks(number)
     assert (clocks["traffic"].stopped_at, clocks["haul"].due_at) == (at(2, 11), at(3, 3))

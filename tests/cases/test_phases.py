@@ -5,9 +5,12 @@ from datetime import timedelta
 import pytest
 
 from open311.actors import Actor, NotAllowed, operator
-from open311.cases import assignment, phases, statuses
+from open311.cases import assignment, phasing, statuses
+from open311.cases.casework import casework
 from open311.cases.phases import PhaseNotAllowed, ReasonMissing
-from open311.cases.rerouting import Changes, change
+from open311.cases.rerouting import Changes, NotOverridden, change, release
+from open311.cases.statuses import StatusNotAllowed
+from open311.cases.worklist import worklist
 from tests.cases.conftest import LOADED
 from tests.cases.smallville import IN_EAST
 from tests.cases.treeville import PLANS
@@ -46,7 +49,7 @@ def planned(trees: Working, plans: str) -> Working:
 def finish(trees: Working, number: str, *codes: str) -> None:
     """These phases ended as done, one after another."""
     for code in codes:
-        statuses.finish_phase(trees.connection, trees.city, number, code, by=ANN, now=NOW)
+        phasing.finish(trees.connection, trees.city, number, code, by=ANN, now=NOW)
 
 
 def states(trees: Working, number: str) -> dict[str, str]:
@@ -96,10 +99,10 @@ def test_a_department_ends_its_own_phase_alone(trees: Working, people: People):
     finish(trees, number, "traffic")
 
     with pytest.raises(NotAllowed, match="Pat"):
-        statuses.finish_phase(trees.connection, trees.city, number, "wires", by=people["Pat"], now=NOW)
+        phasing.finish(trees.connection, trees.city, number, "wires", by=people["Pat"], now=NOW)
     with pytest.raises(PhaseNotAllowed, match=r"say which phase \(saw, wires\)"):
-        statuses.finish_phase(trees.connection, trees.city, number, None, by=people["Pat"], now=NOW)
-    statuses.finish_phase(trees.connection, trees.city, number, "saw", by=people["Pat"], now=NOW)
+        phasing.finish(trees.connection, trees.city, number, None, by=people["Pat"], now=NOW)
+    phasing.finish(trees.connection, trees.city, number, "saw", by=people["Pat"], now=NOW)
 
     assert states(trees, number)["wires"] == "open"
 
@@ -123,22 +126,22 @@ def test_a_phase_that_is_not_open_cannot_be_ended(trees: Working, code: str, mes
 def test_a_phase_is_skipped_with_a_reason_and_the_next_begins(trees: Working, people: People):
     number = trees.take(at=LOADED)
     with pytest.raises(ReasonMissing):
-        statuses.skip_phase(trees.connection, trees.city, number, "traffic", by=people["Wim"], reason=" ", now=NOW)
+        phasing.skip(trees.connection, trees.city, number, "traffic", by=people["Wim"], reason=" ", now=NOW)
 
-    statuses.skip_phase(trees.connection, trees.city, number, "traffic", by=people["Wim"], reason="no traffic", now=NOW)
+    phasing.skip(trees.connection, trees.city, number, "traffic", by=people["Wim"], reason="no traffic", now=NOW)
 
     assert states(trees, number) == {"traffic": "skipped", "haul": "open"}
     assert trees.events(number, "phase_skipped")[0].facts["reason"] == "no traffic"
     assert trees.clocks(number)["traffic"].stopped_at == NOW
     with pytest.raises(PhaseNotAllowed, match="is skipped already"):
-        statuses.skip_phase(trees.connection, trees.city, number, "traffic", by=ANN, reason="again", now=NOW)
+        phasing.skip(trees.connection, trees.city, number, "traffic", by=ANN, reason="again", now=NOW)
 
 
 def test_a_request_whose_every_phase_was_skipped_is_closed_and_not_fixed(trees: Working):
     number = trees.take(at=LOADED)
 
     for code in ("haul", "traffic"):
-        statuses.skip_phase(trees.connection, trees.city, number, code, by=ANN, reason="it was gone", now=NOW)
+        phasing.skip(trees.connection, trees.city, number, code, by=ANN, reason="it was gone", now=NOW)
 
     assert trees.request(number).case_status == "closed"
 
@@ -147,8 +150,8 @@ def test_a_phase_that_is_added_begins_at_once_or_after_those_it_names(trees: Wor
     number = trees.take(at=LOADED)
     how = {"by": ANN, "reason": "wires are down", "now": NOW}
 
-    phases.add(trees.connection, trees.city, number, code="wires", name="Wires", department="HALL", **how)  # type: ignore[arg-type]
-    phases.add(
+    phasing.add(trees.connection, trees.city, number, code="wires", name="Wires", department="HALL", **how)  # type: ignore[arg-type]
+    phasing.add(
         trees.connection,
         trees.city,
         number,
@@ -182,7 +185,7 @@ def test_a_phase_that_cannot_be_is_not_added(trees: Working, about: dict[str, ob
     given = {"code": "new", "name": "New", "department": "HALL", "by": ANN, "reason": "why", "now": NOW, **about}
 
     with pytest.raises(PhaseNotAllowed, match=message):
-        phases.add(trees.connection, trees.city, number, **given)  # type: ignore[arg-type]
+        phasing.add(trees.connection, trees.city, number, **given)  # type: ignore[arg-type]
 
     assert list(trees.phases(number)) == ["traffic", "haul"]
 
@@ -193,7 +196,7 @@ def test_a_request_without_a_plan_keeps_what_it_was_as_its_first_phase(trees: Wo
     assignment.accept(trees.connection, trees.city, number, by=people["Hal"], now=NOW)
     assignment.assign_person(trees.connection, trees.city, number, "hal@small.gov", by=ANN, now=NOW)
 
-    phases.add(
+    phasing.add(
         trees.connection, trees.city, number, code="tree", name="Roots", department="PARKS", by=ANN, reason="roots", now=NOW
     )
     change(trees.connection, trees.city, number, Changes(point=IN_EAST), by=ANN, now=NOW)
@@ -209,7 +212,7 @@ def test_sending_back_opens_the_phase_before_and_what_comes_after_it_waits_again
     number = planned(trees, SIDE_BY_SIDE).take(at=LOADED)
     finish(trees, number, "traffic", "saw")
 
-    phases.send_back(trees.connection, trees.city, number, "wires", by=people["Hal"], reason="cars again", now=NOW)
+    phasing.send_back(trees.connection, trees.city, number, "wires", by=people["Hal"], reason="cars again", now=NOW)
 
     assert states(trees, number) == {"traffic": "open", "saw": "waiting", "wires": "waiting", "haul": "waiting"}
     assert trees.alerts(number)[-1] == ("phase_opened", "WORKS", "department")
@@ -221,14 +224,14 @@ def test_sending_back_opens_the_phase_before_and_what_comes_after_it_waits_again
 def test_a_phase_goes_back_to_any_that_was_done_before_it_and_to_no_other(trees: Working):
     number = planned(trees, SIDE_BY_SIDE).take(at=LOADED)
     with pytest.raises(PhaseNotAllowed, match="comes after none that was done"):
-        phases.send_back(trees.connection, trees.city, number, "traffic", by=ANN, reason="no", now=NOW)
+        phasing.send_back(trees.connection, trees.city, number, "traffic", by=ANN, reason="no", now=NOW)
     finish(trees, number, "traffic", "saw", "wires")
 
     with pytest.raises(PhaseNotAllowed, match="cannot go back to haul"):
-        phases.send_back(trees.connection, trees.city, number, "haul", to="haul", by=ANN, reason="no", now=NOW)
+        phasing.send_back(trees.connection, trees.city, number, "haul", to="haul", by=ANN, reason="no", now=NOW)
     with pytest.raises(ReasonMissing):
-        phases.send_back(trees.connection, trees.city, number, "haul", to="saw", by=ANN, reason="", now=NOW)
-    phases.send_back(trees.connection, trees.city, number, "haul", to="saw", by=ANN, reason="too long", now=NOW)
+        phasing.send_back(trees.connection, trees.city, number, "haul", to="saw", by=ANN, reason="", now=NOW)
+    phasing.send_back(trees.connection, trees.city, number, "haul", to="saw", by=ANN, reason="too long", now=NOW)
 
     assert states(trees, number) == {"traffic": "done", "saw": "open", "wires": "done", "haul": "waiting"}
 
@@ -291,3 +294,64 @@ def test_a_request_that_becomes_one_of_a_service_without_a_plan_is_worked_as_a_w
     statuses.reopen(trees.connection, trees.city, number, by=ANN, reason="still there", now=NOW + 2 * HOUR)
 
     assert states(trees, number) == {"traffic": "skipped", "haul": "skipped"}
+
+
+def test_the_last_phase_closes_with_a_closing_reason_of_its_department(trees: Working, people: People):
+    number = planned(trees, "- {service_code: tree, phases: [{code: road, name: Mend it, department: WORKS}]}").take(at=LOADED)
+
+    with pytest.raises(ReasonMissing, match="one of the department's closing reasons: filled, not-there"):
+        phasing.finish(trees.connection, trees.city, number, "road", by=people["Wim"], now=NOW)
+    assert states(trees, number) == {"road": "open"}
+    phasing.finish(trees.connection, trees.city, number, "road", by=people["Wim"], reason="not-there", now=NOW)
+
+    assert trees.request(number).case_status == "no_further_action"
+    assert trees.told(number)[-1] == ("no_further_action", "We found no hole there.")
+
+
+def test_a_phase_that_is_not_the_last_takes_no_closing_reason(trees: Working):
+    number = trees.take(at=LOADED)
+
+    with pytest.raises(StatusNotAllowed, match=r"phase traffic does not close .*: haul come after it"):
+        phasing.finish(trees.connection, trees.city, number, "traffic", by=ANN, reason="filled", now=NOW)
+
+    assert states(trees, number)["traffic"] == "open"
+
+
+@pytest.mark.parametrize(
+    ("plans", "code", "whose"),
+    [
+        pytest.param(PLANS, "traffic", "WORKS", id="of-the-plan"),
+        pytest.param(ROUTED, "road", "works-east", id="by-the-rules"),
+    ],
+)
+def test_a_phase_that_is_returned_is_whose_its_plan_says(trees: Working, plans: str, code: str, whose: str):
+    number = planned(trees, plans).take(at=LOADED, point=IN_EAST)
+    with pytest.raises(NotOverridden):
+        release(trees.connection, trees.city, number, phase=code, by=ANN, now=NOW)
+    assignment.reassign(trees.connection, trees.city, number, "HALL", phase=code, by=ANN, reason="ask them", now=NOW)
+
+    done = release(trees.connection, trees.city, number, phase=code, by=ANN, now=NOW)
+
+    assert trees.phases(number)[code] == ("open", whose)
+    assert done.before == "Town Hall"
+    assert trees.alerts(number)[-1] == ("reassigned", "WORKS", "department")
+
+
+def test_a_phase_of_no_plan_is_returned_to_nobody(trees: Working):
+    number = trees.take(at=LOADED)
+    phasing.add(
+        trees.connection, trees.city, number, code="wires", name="Wires", department="HALL", by=ANN, reason="x", now=NOW
+    )
+
+    with pytest.raises(PhaseNotAllowed, match=r"wires of .* is in no plan"):
+        release(trees.connection, trees.city, number, phase="wires", by=ANN, now=NOW)
+
+
+def test_what_left_its_plan_is_in_the_queue_as_a_whole(trees: Working):
+    number = trees.take(at=LOADED)
+    change(trees.connection, trees.city, number, Changes(service_code="pothole"), by=ANN, now=NOW)
+    desk = casework(trees.connection, trees.city.id).desk("WORKS")
+
+    queued = worklist(trees.connection, jurisdiction_id=trees.city.id, desk_id=desk.id)
+
+    assert [(each.number, each.phase) for each in queued] == [(number, None)]

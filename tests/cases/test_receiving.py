@@ -29,9 +29,7 @@ def test_a_request_keeps_its_channel_its_time_and_who_took_it(
 ):
     posted, located = read_taken(FORM, [], trees.city, by=people["Carla"], limits=settings())
     with PhotoShelf(settings().media_folder, jurisdiction_id=trees.city.jurisdiction_id) as shelf:
-        receipt = take_in(
-            trees.connection, posted, located, trees.city, shelf, channel=channel, now=LOADED, by=people["Carla"]
-        )
+        receipt = take_in(trees.connection, posted, located, trees.city, shelf, channel=channel, now=LOADED, by=people["Carla"])
 
     row = trees.request(receipt.number or "")
     (received,) = trees.events(receipt.number or "", "received")
@@ -39,12 +37,18 @@ def test_a_request_keeps_its_channel_its_time_and_who_took_it(
     assert (received.facts["channel"], received.facts["by"]) == (channel, "Carla")
 
 
-@pytest.mark.parametrize("name", ["Wim", "Olga"])
+@pytest.mark.parametrize("name", ["Olga", "Edna"])
 def test_who_takes_in_no_requests_is_refused(trees: Working, people: dict[str, Actor], settings: Any, name: str):
     with pytest.raises(NotAllowed, match=f"{name} .* may not take in requests"):
         read_taken(FORM, [], trees.city, by=people[name], limits=settings())
 
     assert trees.rows("select 1 from service_request where jurisdiction_id = %s", trees.city.id) == []
+
+
+def test_a_crew_takes_in_what_it_sees_wherever_it_goes(trees: Working, people: dict[str, Actor], settings: Any):
+    posted, _ = read_taken(FORM, [], trees.city, by=people["Hal"], limits=settings())
+
+    assert posted.submission.description == "It fell"
 
 
 def test_a_message_says_what_where_and_who():

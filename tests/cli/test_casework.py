@@ -1,6 +1,9 @@
 """open311 request receive to close: departments work a request, as people do it with commands."""
 
+import os
 import re
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,9 +11,13 @@ from typing import Any
 
 import psycopg
 import pytest
+from psycopg.rows import namedtuple_row
 
 from db.cluster import Cluster
+from open311 import accounts
+from open311.accounts import AskedRole
 from open311.cases.escalation import escalate_due
+from open311.jurisdictions import read_cities
 from tests.cases.treeville import treeville
 from tests.cli.conftest import Run, good, told
 from tests.conftest import TEMPLATE
@@ -20,12 +27,12 @@ Look = Callable[[str], list[Any]]
 CITY = ("--jurisdiction", "small.gov")
 PLACE = ("--lat", "42.35", "--long", "-71.15")
 STAFF = {
-    "call@small.gov": ("Carla", "call_taker", ()),
-    "wim@small.gov": ("Wim", "department", ("--department", "WORKS")),
-    "wanda@small.gov": ("Wanda", "supervisor", ("--department", "WORKS")),
-    "pat@small.gov": ("Pat", "department", ("--department", "PARKS")),
-    "office@small.gov": ("Olga", "council_office", ("--district", "ward:W")),
-    "east@small.gov": ("Edna", "council_office", ("--district", "ward:E")),
+    "call@small.gov": ("Carla", AskedRole(role="call_taker")),
+    "wim@small.gov": ("Wim", AskedRole(role="department", department_code="WORKS")),
+    "wanda@small.gov": ("Wanda", AskedRole(role="supervisor", department_code="WORKS")),
+    "pat@small.gov": ("Pat", AskedRole(role="department", department_code="PARKS")),
+    "office@small.gov": ("Olga", AskedRole(role="council_office", district=("ward", "W"))),
+    "east@small.gov": ("Edna", AskedRole(role="council_office", district=("ward", "E"))),
 }
 
 
@@ -34,6 +41,14 @@ def staffed(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathF
     """The name of a database to be copied: Treeville with a person for each role."""
     name = f"staffed_{worker_id}"
     cluster.create_database(name, template=TEMPLATE)
+    command = [Path(sys.executable).with_name("open311"), "city", "load", treeville(tmp_path_factory.mktemp("a") / "tree").path]
+    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
+    now = datetime.now(UTC)
+    with psycopg.connect(cluster.url(name), row_factory=namedtuple_row) as connection:
+        (small,) = [each for each in read_cities(connection) if each.jurisdiction_id == "small.gov"]
+        for email, (who, asked) in STAFF.items():
+            accounts.create_account(connection, email, who, password=None, now=now)
+            accounts.grant(connection, email, asked, small, now=now)
     return name
 
 
@@ -47,12 +62,8 @@ def own_url(cluster: Cluster, worker_id: str, staffed: str) -> Iterator[str]:
 
 
 @pytest.fixture
-def city(run: Run, tmp_path: Path) -> Run:
+def city(run: Run) -> Run:
     """Runs `open311` in Treeville."""
-    good(run("city", "load", treeville(tmp_path / "tree").path))
-    for email, (name, role, more) in STAFF.items():
-        good(run("user", "create", email, "--name", name, "--no-password"))
-        good(run("user", "grant", email, "--role", role, *CITY, *more))
     return run
 
 
@@ -196,13 +207,24 @@ def test_a_queue_is_for_those_who_may_see_it(city: Run):
     assert refusal.startswith("Pat (department of PARKS) may not ")
 
 
+def test_of_two_who_look_at_the_same_the_second_is_refused(city: Run):
+    number = call(city)
+    version = re.search(r"version (\d+)", good(city("request", "show", number)))
+    assert version is not None
+    good(city("request", "note", number, *CITY, "bring cones", "--version", version[1]))
+
+    refused = told(city("request", "hand-back", number, *CITY, "--reason", "not ours", "--version", version[1]))
+
+    assert refused == f"somebody else did something with {number} since: look at it again"
+
+
 # casework import
 
 
 @pytest.fixture
-def files(city: Run, tmp_path: Path) -> Path:
+def files(tmp_path: Path) -> Path:
     """A folder with the files as they were loaded, to be changed."""
-    return tmp_path / "tree"
+    return treeville(tmp_path / "tree").path
 
 
 def edit(files: Path, name: str, old: str, new: str) -> Path:
@@ -287,6 +309,24 @@ def test_a_plan_whose_phases_wait_for_one_another_is_refused_with_its_line(city:
     assert told(city("casework", "import", file, *CITY)) == (
         f"{file}:3: phases: traffic, haul, traffic: these wait for one another"
     )
+
+
+def test_a_file_of_no_items_takes_the_last_away_and_an_empty_one_is_refused(city: Run, files: Path, look: Look):
+    file = files / "closing_reasons.yml"
+    edit(
+        files,
+        "texts.yml",
+        "- {status: no_further_action, reason: not-there, text: We found no hole there., department: WORKS}",
+        "",
+    )
+    good(city("casework", "import", files / "texts.yml", *CITY, *WANDA))
+    file.write_text("")
+    assert told(city("casework", "import", file, *CITY, *WANDA)) == f"{file}:1: must be a list"
+
+    file.write_text("[]")
+    good(city("casework", "import", file, *CITY, *WANDA))
+
+    assert look("select 1 from closing_reason r join jurisdiction j on j.id = r.jurisdiction_id where code = 'small.gov'") == []
 
 
 def test_a_status_that_something_names_stays(city: Run, files: Path):

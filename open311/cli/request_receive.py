@@ -1,0 +1,163 @@
+"""open311 request receive, receive-mail: what people say and write to the city."""
+
+import email
+import email.policy
+import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from email.message import EmailMessage
+from pathlib import Path
+
+import click
+
+from db.driver import driver
+from open311.actors import Actor
+from open311.cases.intake import Receipt
+from open311.cases.photos import PhotoShelf
+from open311.cases.posting import take_in
+from open311.cases.receiving import CHANNELS, Attachment, NotAReport, read_mail, read_taken
+from open311.cli.acting import acting, refusals, who
+from open311.cli.edge import Answer, Refused, jurisdiction_option, shortened, with_app
+from open311.config import settings
+from open311.jurisdictions import City, cities
+from schemas.moment import whole_second
+from schemas.problems import Problems
+
+_FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
+
+
+class _Returned(Refused):
+    """A message that goes back to its sender: EX_DATAERR of sysexits.h, by which a mail server knows not to try again."""
+
+    exit_code = 65
+
+
+@click.command()
+@jurisdiction_option
+@click.option("--channel", required=True, type=click.Choice(CHANNELS), help="how it came")
+@click.option("--service-code", required=True, help="what it is about")
+@click.option("--description", default="", help="what was said")
+@click.option("--lat", help="latitude, WGS84 degrees; with --long")
+@click.option("--long", help="longitude, WGS84 degrees; with --lat")
+@click.option("--address", help="the address, as text")
+@click.option("--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="an answer of the form")
+@click.option("--first-name", help="of who reports")
+@click.option("--last-name", help="of who reports")
+@click.option("--email", "email_", help="of who reports")
+@click.option("--phone", help="of who reports")
+@click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture")
+@acting
+@with_app
+def receive(
+    jurisdiction_id: str,
+    channel: str,
+    service_code: str,
+    description: str,
+    lat: str | None,
+    long: str | None,
+    address: str | None,
+    given: tuple[tuple[str, str], ...],
+    first_name: str | None,
+    last_name: str | None,
+    email_: str | None,
+    phone: str | None,
+    photos: tuple[Path, ...],
+    as_email: str | None,
+    by: str,
+) -> None:
+    """Take a request in for somebody, through any channel; print its number."""
+    values = {
+        "service_code": service_code,
+        "description": description,
+        "lat": lat,
+        "long": long,
+        "address_string": address,
+        "first_name": first_name,
+        "last_name": last_name,
+        "email": email_,
+        "phone": phone,
+    }
+    fields = {name: [value] for name, value in values.items() if value}
+    for code, answer in given:
+        fields.setdefault(f"attribute[{code}]", []).append(answer)
+    city, files = (
+        cities().named(jurisdiction_id),
+        [Attachment(filename=each.name, content=each.read_bytes()) for each in photos],
+    )
+    with driver.connection() as connection:
+        actor = who(connection, city, as_email=as_email, by=by)
+    with refusals("it"):
+        receipt = _take(fields, files, city, channel=channel, by=actor)
+    click.echo(_told(receipt))
+
+
+@click.command("receive-mail")
+@jurisdiction_option
+@click.option("--service-code", required=True, help="what the mailbox is about")
+@acting
+@with_app
+def receive_mail(jurisdiction_id: str, service_code: str, as_email: str | None, by: str) -> None:
+    """Take in the e-mail message on standard input (RFC 5322), as a mail server pipes it; print the request's number.
+
+    Subject and text are the description, a line "Address: ..." is the place, pictures are the photos, and the sender is
+    who reports.  A message that is delivered twice is one request.  What a machine sent by itself is passed over.  A
+    message that cannot be taken ends with status 65, so that the mail server returns it to its sender with the reasons.
+    """
+    city = cities().named(jurisdiction_id)
+    message = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
+    assert isinstance(message, EmailMessage)
+    try:
+        mail = read_mail(message, service_code=service_code)
+    except NotAReport as error:
+        click.echo(f"passed over: {error}")
+        return
+    with driver.connection() as connection:
+        actor = who(connection, city, as_email=as_email, by=by)
+    with _bounced(), refusals("it"):
+        receipt = _take(mail.fields, mail.photos, city, channel="email", by=actor, client_reference=mail.reference)
+    click.echo(_told(receipt))
+
+
+def _take(
+    fields: Mapping[str, Sequence[str]],
+    files: Sequence[Attachment],
+    city: City,
+    *,
+    channel: str,
+    by: Actor,
+    client_reference: str | None = None,
+) -> Receipt:
+    """Receive a request for somebody, all of it or nothing."""
+    limits = settings()
+    posted, located = read_taken(fields, files, city, by=by, limits=limits)
+    with (
+        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        driver.transaction() as connection,
+    ):
+        return take_in(
+            connection,
+            posted,
+            located,
+            city,
+            shelf,
+            channel=channel,
+            now=whole_second(datetime.now(UTC)),
+            by=by,
+            client_reference=client_reference,
+        )
+
+
+def _told(receipt: Receipt) -> str:
+    if receipt.number is not None:
+        return receipt.number if receipt.is_new else f"{receipt.number} (received before)"
+    return receipt.token or "received"
+
+
+@contextmanager
+def _bounced() -> Iterator[None]:
+    """What is wrong with a message, with the status that makes a mail server return it."""
+    try:
+        yield
+    except Problems as error:
+        raise _Returned(shortened(error.messages)) from error

@@ -1,0 +1,74 @@
+"""open311 request show: the whole life of a request."""
+
+from datetime import datetime
+
+import click
+from rich.table import Table
+
+from db.driver import driver
+from open311.cases.life import Life, Promise, cities_with, life_of
+from open311.cli.acting import acting, number_argument, refusals, who
+from open311.cli.edge import Refused, show_table, with_app
+from open311.jurisdictions import City, cities
+
+
+@click.command()
+@number_argument
+@click.option("--jurisdiction", "jurisdiction_id", help="jurisdiction_id of the city, where several have the number")
+@acting
+@with_app
+def show(number: str, jurisdiction_id: str | None, as_email: str | None, by: str) -> None:
+    """The whole life of request NUMBER, in order: how it stands, what was promised, what happened."""
+    with driver.transaction() as connection:
+        found = [jurisdiction_id] if jurisdiction_id else cities_with(connection, number)
+        if not found:
+            raise Refused(f"no request here has the number {number}")
+        if len(found) > 1:
+            raise Refused(f"{number} is a request of {' and of '.join(found)}: say which with --jurisdiction")
+        city = cities().named(found[0])
+        with refusals(number):
+            life = life_of(connection, city, number, by=who(connection, city, as_email=as_email, by=by))
+    _show(life, city)
+
+
+def _show(life: Life, city: City) -> None:
+    held = life.held
+
+    def local(moment: datetime | None) -> str:
+        return "" if moment is None else moment.astimezone(city.zone).strftime("%Y-%m-%d %H:%M")
+
+    def kept(promise: Promise) -> str:
+        end = promise.stopped_at
+        if end is None:
+            return "runs"
+        return f"{'kept' if end <= promise.due_at else 'missed'}, ended {local(end)}"
+
+    click.echo(f"{held.number}  {held.service_code}  {life.status_name}  priority {life.priority}  version {life.version}")
+    click.echo(f"received {local(held.requested_at)} by {life.channel}; times are those of {city.zone.key}")
+    click.echo(f"with {held.answers_for}" + (f", {life.assignee}" if life.assignee else ""))
+    where = f"lat {held.point.lat}, long {held.point.long}" if held.point else None
+    if held.address or where:
+        click.echo(", ".join(each for each in (held.address, where) if each))
+    if held.description:
+        click.echo(f"\n{held.description}")
+    if held.phases:
+        table = Table("phase", "", "department", "", "since", "until", "why", box=None)
+        for each in held.phases:
+            table.add_row(
+                each.code,
+                each.name,
+                each.answers_for,
+                each.state,
+                local(each.opened_at),
+                local(each.ended_at),
+                each.reason or "",
+            )
+        click.echo()
+        show_table(table)
+    for promise in life.promises:
+        click.echo(f"{promise.phase or 'the request'}: due {local(promise.due_at)}, {kept(promise)}")
+    click.echo()
+    table = Table("when", "what", "", "who", box=None)
+    for happening in life.happenings:
+        table.add_row(local(happening.at), happening.kind.replace("_", " "), happening.words, happening.by)
+    show_table(table)
