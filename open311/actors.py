@@ -66,8 +66,8 @@ ROLES = {
     "operator": Role("operator of this machine", frozenset(ACTIONS)),
     "system": Role("the service itself", frozenset(ACTIONS)),
     "report_key": Role("key for reports", frozenset([RECEIVE])),
-    "updates_key": Role("key for updates", frozenset([NOTE, SET_STATUS])),
-    "department_key": Role("key for updates", frozenset([NOTE, SET_STATUS]), DEPARTMENT),
+    "updates_key": Role("key for updates", frozenset([NOTE, SET_STATUS, REOPEN])),
+    "department_key": Role("key for updates", frozenset([NOTE, SET_STATUS, REOPEN]), DEPARTMENT),
 }
 
 

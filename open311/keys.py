@@ -22,7 +22,7 @@ from routing.models import Department
 REPORT, UPDATES = "report", "updates"
 SCOPES = (REPORT, UPDATES)
 
-_PREFIX_CHARACTERS = 12
+PREFIX_CHARACTERS = 12
 _USE_IS_RECORDED_EVERY = timedelta(minutes=1)
 
 
@@ -70,7 +70,7 @@ def create_key(
     row = _CREATE.run(
         connection,
         name=name,
-        prefix=secret[:_PREFIX_CHARACTERS],
+        prefix=secret[:PREFIX_CHARACTERS],
         digest=_digest(secret),
         scopes=[scope for scope in SCOPES if scope in scopes],
         origins=[origin.strip().rstrip("/").lower() for origin in origins],
@@ -141,10 +141,10 @@ def list_keys(connection: "Connection[Any]") -> list[Key]:
 def revoke_key(connection: "Connection[Any]", prefix_or_secret: str, *, now: datetime) -> str:
     """Revoke the one good key that begins so; its name.  Raises UnknownKey, also when several do (roll back then)."""
     given = prefix_or_secret.strip()
-    digest = _digest(given) if len(given) > _PREFIX_CHARACTERS else None
-    rows = _REVOKE.run(connection, prefix=given[:_PREFIX_CHARACTERS], digest=digest, now=now).fetchall()
+    digest = _digest(given) if len(given) > PREFIX_CHARACTERS else None
+    rows = _REVOKE.run(connection, prefix=given[:PREFIX_CHARACTERS], digest=digest, now=now).fetchall()
     if len(rows) != 1:
-        raise UnknownKey(given[:_PREFIX_CHARACTERS])
+        raise UnknownKey(given[:PREFIX_CHARACTERS])
     return str(rows[0].name)
 
 

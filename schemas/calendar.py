@@ -91,6 +91,12 @@ class CalendarSchema(Schema):
                 raise ValidationError("must have each day once, however it is written", name)
 
     @validates_schema
+    def _opens_on_some_weekday(self, data: Any, **kwargs: Any) -> None:
+        # A target that goes by hours that never come is never due.
+        if not any(data["hours"].values()):
+            raise ValidationError("must be open on one day of the week at least", "hours")
+
+    @validates_schema
     def _hours_do_not_overlap(self, data: Any, **kwargs: Any) -> None:
         stretches = [("hours", weekday, spans) for weekdays, spans in data["hours"].items() for weekday in weekdays]
         stretches += [("special", day, spans) for day, spans in data["special"].items()]

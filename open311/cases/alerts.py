@@ -5,10 +5,11 @@ from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, and_, bindparam, func, insert, select, update
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, insert, or_, select, update
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
+from open311.actors import CITY, ROLES, Actor
 from open311.models import Alert, RequestEvent, ServiceRequest
 
 
@@ -40,16 +41,38 @@ def alert(
     )
 
 
-def unseen(connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int) -> Sequence[Any]:
-    """Alerts of a department that nobody has seen yet, oldest first: rows id, at, number, role, phase, kind, words."""
-    return _UNSEEN.run(connection, jurisdiction_id=jurisdiction_id, department_id=department_id).fetchall()
+def unseen(connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int, by: Actor) -> Sequence[Any]:
+    """A department's alerts for this actor that nobody has seen yet, oldest first.
+
+    Those for the actor's roles there, and the actor's own; an administrator's or operator's are all of them.
+    Rows id, at, number, role, phase, kind, words.
+    """
+    return _UNSEEN.run(
+        connection, jurisdiction_id=jurisdiction_id, department_id=department_id, **_for(by, department_id)
+    ).fetchall()
 
 
-def see(connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int, through_id: int, now: datetime) -> int:
-    """Mark a department's alerts up to an id as seen; how many."""
+def see(
+    connection: "Connection[Any]", *, jurisdiction_id: int, department_id: int, by: Actor, through_id: int, now: datetime
+) -> int:
+    """Mark those up to an id as seen; how many."""
     return _SEE.run(
-        connection, jurisdiction_id=jurisdiction_id, department_id=department_id, through_id=through_id, now=now
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        department_id=department_id,
+        through_id=through_id,
+        now=now,
+        **_for(by, department_id),
     ).rowcount
+
+
+def _for(by: Actor, department_id: int) -> dict[str, Any]:
+    """The roles of a department whose alerts are this actor's, and whose own are."""
+    held = {grant.role for grant in by.grants if ROLES[grant.role].reach == CITY or department_id in grant.department_ids}
+    is_over_all = by.kind in ("operator", "system") or "administrator" in held
+    # A supervisor works with the department and sees what it is told.
+    roles = held | ({"department"} if "supervisor" in held else set())
+    return {"roles": sorted(roles), "account_id": by.account_id, "is_over_all": is_over_all}
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
@@ -84,6 +107,11 @@ _OF_DEPARTMENT = (
     Alert.jurisdiction_id == _CITY,
     Alert.department_id == bindparam("department_id", type_=BigInteger),
     Alert.seen_at.is_(None),
+    or_(
+        bindparam("is_over_all", type_=Boolean),
+        Alert.account_id == bindparam("account_id", type_=BigInteger),
+        and_(Alert.account_id.is_(None), Alert.role == func.any(bindparam("roles", type_=ARRAY(Text)))),
+    ),
 )
 _UNSEEN = Statement(
     select(

@@ -89,6 +89,14 @@ class LadderOf:
     by_time: Sequence[Mapping[str, Any]]
     by_words: Sequence[Mapping[str, Any]]
 
+    def share_after(self, share: float) -> float | None:
+        """The share of the target of the next steps above one; None when there are none."""
+        return min((step["used"] for step in self.by_time if step["used"] > share), default=None)
+
+    def at(self, share: float) -> Sequence[Mapping[str, Any]]:
+        """The steps taken when so much of the target is used."""
+        return [step for step in self.by_time if step["used"] == share]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Casework:
@@ -135,22 +143,29 @@ class Casework:
             raise UnknownReason(f"the closing reason must be one of the department's ({known}), got {code!r}")
         return found
 
+    def reason_name(self, code: str) -> str | None:
+        """How a closing reason is called, whosever it is."""
+        return next((each.name for each in self._reasons if each.code == code), None)
+
     def words(self, status: str, *, service_id: int, reason: str | None = None, language: str = "en") -> str | None:
         """What the public is told: the text that says most precisely what this is, None when there is none.
 
-        The service counts before the reason, and both before the language.
+        The service counts before the reason, and both before the language; where nothing is said in that, English
+        goes before the rest.
         """
         fitting = [
             each
             for each in self._texts
-            if each.case_status == status
-            and each.service_id in (None, service_id)
-            and each.reason in (None, reason)
-            and each.language in (language, "en")
+            if each.case_status == status and each.service_id in (None, service_id) and each.reason in (None, reason)
         ]
         best = max(
             fitting,
-            key=lambda each: (each.service_id is not None, each.reason is not None, each.language == language),
+            key=lambda each: (
+                each.service_id is not None,
+                each.reason is not None,
+                each.language == language,
+                each.language == "en",
+            ),
             default=None,
         )
         return None if best is None else str(best.words)

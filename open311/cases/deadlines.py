@@ -31,16 +31,19 @@ def deadline(
     started_at: datetime,
     *,
     ladder: LadderOf | None,
-    steps_taken: int = 0,
+    climbed_to: float = 0,
     pauses: Sequence[Pause] = (),
 ) -> Deadline:
-    """The deadline of a target that began at a moment; while a pause lasts no step is taken."""
+    """The deadline of a target that began at a moment; while a pause lasts no step is taken.
+
+    climbed_to: the share of the target whose steps of the ladder were taken last.
+    """
     timed = work.timed(target)
     is_paused = any(ended is None for _, ended in pauses)
-    left = ladder.by_time[steps_taken:] if ladder is not None and not is_paused else ()
+    share = ladder.share_after(climbed_to) if ladder is not None and not is_paused else None
     return Deadline(
         due_at=due(timed, started_at, pauses),
-        next_step_at=moment_of(timed, started_at, left[0]["used"], pauses) if left else None,
+        next_step_at=None if share is None else moment_of(timed, started_at, share, pauses),
     )
 
 
@@ -72,14 +75,14 @@ def end(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int,
     _END.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, phase_id=phase_id, now=now)
 
 
-def pause(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> None:
-    """Let every clock of the request stand from now on; `settle` tells what that changes."""
-    _PAUSE.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
+def pause(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> bool:
+    """Let every clock of the request stand from now on; whether they ran.  `settle` tells what that changes."""
+    return _PAUSE.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now).rowcount > 0
 
 
-def resume(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> None:
-    """Let them run again; `settle` tells what that changes."""
-    _RESUME.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
+def resume(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int, now: datetime) -> bool:
+    """Let them run again; whether they stood.  `settle` tells what that changes."""
+    return _RESUME.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now).rowcount > 0
 
 
 def settle(connection: "Connection[Any]", work: Casework, *, jurisdiction_id: int, request_id: int) -> datetime | None:
@@ -93,12 +96,10 @@ def settle(connection: "Connection[Any]", work: Casework, *, jurisdiction_id: in
             row.target,
             row.started_at,
             ladder=work.ladder_of(row.service_id, row.department_id),
-            steps_taken=row.next_step,
+            climbed_to=row.climbed_to,
             pauses=pauses,
         )
-        _SET.run(
-            connection, **key, clock_id=row.id, due_at=found.due_at, next_step_at=found.next_step_at, next_step=row.next_step
-        )
+        _SET.run(connection, **key, clock_id=row.id, due_at=found.due_at, next_step_at=found.next_step_at)
         if row.phase_id is None:
             expected_at = found.due_at
     if expected_at is not None:
@@ -159,7 +160,7 @@ _BEGIN = Statement(
             RequestClock.request_id,
             func.coalesce(RequestClock.phase_id, literal_column("0")),
         ],
-        set_={**_VALUES, "next_step": literal_column("0"), "stopped_at": null()},
+        set_={**_VALUES, "climbed_to": literal_column("0"), "stopped_at": null()},
     )
 )
 _END = Statement(
@@ -167,12 +168,14 @@ _END = Statement(
     .where(*_OF_REQUEST, RequestClock.phase_id.is_not_distinct_from(_PHASE), RequestClock.stopped_at.is_(None))
     .values(stopped_at=_NOW, next_step_at=null())
 )
-_PAUSE = Statement(insert(RequestPause).values(jurisdiction_id=_CITY, request_id=_REQUEST, since=_NOW))
-_RESUME = Statement(
-    update(RequestPause)
-    .where(RequestPause.jurisdiction_id == _CITY, RequestPause.request_id == _REQUEST, RequestPause.until.is_(None))
-    .values(until=func.greatest(RequestPause.since, _NOW))
+_STANDS = (RequestPause.jurisdiction_id == _CITY, RequestPause.request_id == _REQUEST, RequestPause.until.is_(None))
+_PAUSE = Statement(
+    insert(RequestPause).from_select(
+        ["jurisdiction_id", "request_id", "since"],
+        select(_CITY, _REQUEST, _NOW).where(~select(RequestPause.id).where(*_STANDS).exists()),
+    )
 )
+_RESUME = Statement(update(RequestPause).where(*_STANDS).values(until=func.greatest(RequestPause.since, _NOW)))
 _PAUSES = Statement(
     select(RequestPause.since, RequestPause.until)
     .where(RequestPause.jurisdiction_id == _CITY, RequestPause.request_id == _REQUEST)
@@ -184,7 +187,7 @@ _RUNNING = Statement(
         RequestClock.phase_id,
         RequestClock.started_at,
         RequestClock.target,
-        RequestClock.next_step,
+        RequestClock.climbed_to,
         ServiceRequest.service_id,
         func.coalesce(RequestPhase.department_id, ServiceRequest.department_id).label("department_id"),
     )
@@ -199,7 +202,6 @@ _SET = Statement(
     .values(
         due_at=bindparam("due_at", type_=_MOMENT),
         next_step_at=bindparam("next_step_at", type_=_MOMENT),
-        next_step=bindparam("next_step"),
     )
 )
 _EXPECT = Statement(

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, bindparam, func, select, update
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy import BigInteger, Float, bindparam, func, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement, driver
 from open311.actors import FLAG, SYSTEM, Actor
 from open311.cases import deadlines
 from open311.cases.assignment import RequestClosed
 from open311.cases.casework import Casework, LadderOf, casework
-from open311.cases.holding import Held, held_of, held_rows, hold
+from open311.cases.holding import Held, hold, hold_new, lock
 from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.phases import ReasonMissing
 from open311.jurisdictions import City
@@ -48,10 +48,11 @@ def escalate_due(connection: "Connection[Any]", *, jurisdiction_id: int, now: da
     if not ids:
         return 0
     work = casework(connection, jurisdiction_id)
-    rows = _HELD.run(connection, jurisdiction_id=jurisdiction_id, ids=ids).fetchall()
-    for row in rows:
-        _climb(connection, work, held_of(connection, jurisdiction_id, row), now=now)
-    return len(rows)
+    free = lock(connection, ids, jurisdiction_id=jurisdiction_id, skip_locked=True)
+    for request_id in free:
+        held = hold_new(connection, jurisdiction_id=jurisdiction_id, request_id=request_id)
+        _climb(connection, work, held, now=now)
+    return len(free)
 
 
 def flag(connection: "Connection[Any]", city: City, number: str, *, by: Actor, reason: str, now: datetime) -> Held:
@@ -97,20 +98,25 @@ def _climb(connection: "Connection[Any]", work: Casework, held: Held, *, now: da
         phase = next((each for each in held.phases if each.id == clock.phase_id), None)
         department_id = phase.department_id if phase else held.department_id
         ladder = work.ladder_of(held.service_id, department_id)
-        steps = ladder.by_time if ladder is not None else ()
-        taken, at = clock.next_step, clock.next_step_at
-        while at is not None and at <= now and taken < len(steps):
-            step = steps[taken]
-            taken += 1
+        climbed_to, at = clock.climbed_to, clock.next_step_at
+        while at is not None and at <= now:
+            share = ladder.share_after(climbed_to) if ladder is not None else None
+            if ladder is None or share is None:
+                at = None
+                break
+            climbed_to = share
             whose = f"the target of {phase.name}" if phase else "its target"
-            why = f"{step['used']:.0%} of {whose} is used; it is due {_local(clock.due_at, work)}"
-            _take(connection, held, step, kind="escalated", why=why, by=SYSTEM, phase=phase.code if phase else None, now=now)
+            why = f"{share:.0%} of {whose} is used; it is due {_local(clock.due_at, work)}"
+            for step in ladder.at(share):
+                _take(
+                    connection, held, step, kind="escalated", why=why, by=SYSTEM, phase=phase.code if phase else None, now=now
+                )
             pauses = deadlines.pauses_of(connection, **held.key)
-            found = deadlines.deadline(work, clock.target, clock.started_at, ladder=ladder, steps_taken=taken, pauses=pauses)
+            found = deadlines.deadline(
+                work, clock.target, clock.started_at, ladder=ladder, climbed_to=climbed_to, pauses=pauses
+            )
             at = found.next_step_at
-        _ADVANCE.run(
-            connection, **held.key, clock_id=clock.id, next_step=taken, next_step_at=at if taken < len(steps) else None
-        )
+        _ADVANCE.run(connection, **held.key, clock_id=clock.id, climbed_to=climbed_to, next_step_at=at)
 
 
 def _take(
@@ -158,11 +164,6 @@ _DUE = Statement(
     .order_by(func.min(RequestClock.next_step_at), RequestClock.request_id)
     .limit(BATCH_REQUESTS)
 )
-_HELD = Statement(
-    held_rows(ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger))))
-    .order_by(ServiceRequest.id)
-    .with_for_update(of=ServiceRequest, skip_locked=True)
-)
 # Read after the request is held: what another worker did is there.
 _CLOCKS = Statement(
     select(
@@ -171,7 +172,7 @@ _CLOCKS = Statement(
         RequestClock.target,
         RequestClock.started_at,
         RequestClock.due_at,
-        RequestClock.next_step,
+        RequestClock.climbed_to,
         RequestClock.next_step_at,
     )
     .where(*_IS_DUE, RequestClock.request_id == _REQUEST)
@@ -184,7 +185,9 @@ _ADVANCE = Statement(
         RequestClock.request_id == _REQUEST,
         RequestClock.id == bindparam("clock_id", type_=BigInteger),
     )
-    .values(next_step=bindparam("next_step"), next_step_at=bindparam("next_step_at", type_=TIMESTAMP(timezone=True)))
+    .values(
+        climbed_to=bindparam("climbed_to", type_=Float), next_step_at=bindparam("next_step_at", type_=TIMESTAMP(timezone=True))
+    )
 )
 _RAISE = Statement(
     update(ServiceRequest)

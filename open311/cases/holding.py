@@ -14,7 +14,7 @@ from db.driver import Statement
 from geo.models import Boundary
 from geo.point import Point
 from geo.queries import latitude, longitude
-from open311.actors import READ, SYSTEM, Actor, may
+from open311.actors import READ, Actor, may
 from open311.cases import alerts, history
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
@@ -162,21 +162,42 @@ def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, acti
 
     Raises UnknownRequest, NotAllowed.
     """
-    rows = _LOCKED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
-    if not rows:
+    # Held before it is read: what somebody else did in between is there then, joined to what it is joined to now.
+    found = _LOCK_NUMBER.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
+    row = next((row for row in found if row.number == number), found[0] if found else None)
+    if row is None:
         raise UnknownRequest(number)
-    row = next((row for row in rows if row.number == number), rows[0])
-    held = held_of(connection, city.id, row)
+    held = hold_new(connection, jurisdiction_id=city.id, request_id=row.id)
     permit(connection, held, by, action)
     return held
 
 
-def require_unchanged(connection: "Connection[Any]", city: City, number: str, *, version: int) -> None:
+def look_at(connection: "Connection[Any]", city: City, number: str, by: Actor) -> Held:
+    """The request of this number as it stands, held by nobody, for `by` to read.  Raises UnknownRequest, NotAllowed."""
+    rows = _NUMBERED.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
+    row = next((row for row in rows if row.number == number), rows[0] if rows else None)
+    if row is None:
+        raise UnknownRequest(number)
+    held = held_of(connection, city.id, row)
+    permit(connection, held, by, READ)
+    return held
+
+
+def lock(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int, skip_locked: bool = False) -> list[int]:
+    """Hold these requests until the transaction ends; their ids.  Read them after it.
+
+    skip_locked: leave out those that somebody holds.
+    """
+    statement = _LOCK_FREE if skip_locked else _LOCK
+    return [row.id for row in statement.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids))]
+
+
+def require_unchanged(connection: "Connection[Any]", city: City, number: str, *, by: Actor, version: int) -> None:
     """Nothing, when nothing happened with a request since somebody looked at it, and nothing will in this transaction.
 
-    version: as `version_of` gave it then.  Raises UnknownRequest, FormIsStale.
+    version: as `version_of` gave it then.  Raises FormIsStale, and as `hold`.
     """
-    held = hold(connection, city, number, SYSTEM, READ)
+    held = hold(connection, city, number, by, READ)
     if version_of(connection, held) != version:
         raise FormIsStale(number)
 
@@ -197,7 +218,7 @@ def held_of(connection: "Connection[Any]", jurisdiction_id: int, row: Any) -> He
 
 
 def hold_new(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int) -> Held:
-    """A request that this transaction has just written."""
+    """A request that this transaction has just written, or holds."""
     row = _NEW.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id).fetchone()
     assert row is not None
     return held_of(connection, jurisdiction_id, row)
@@ -240,7 +261,7 @@ def permit(connection: "Connection[Any]", held: Held, by: Actor, action: str) ->
 
 
 def held_rows(*conditions: Any) -> Any:
-    """The rows of these requests of a city, held until the transaction ends."""
+    """The rows of these requests of a city, each as `held_of` takes it; hold them first, with `lock`."""
     unit, department = aliased(Department, name="unit"), aliased(Department, name="parent")
     return (
         select(
@@ -278,13 +299,29 @@ def held_rows(*conditions: Any) -> Any:
         .join(department, and_(department.jurisdiction_id == JURISDICTION, department.id == ServiceRequest.department_id))
         .outerjoin(unit, and_(unit.jurisdiction_id == JURISDICTION, unit.id == ServiceRequest.unit_id))
         .where(ServiceRequest.jurisdiction_id == JURISDICTION, *conditions)
-        .with_for_update(of=ServiceRequest)
     )
 
 
 _REQUEST_ID: Any = bindparam("request_id", type_=BigInteger)
 _NEW = Statement(held_rows(ServiceRequest.id == _REQUEST_ID))
-_LOCKED = Statement(held_rows(ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))))
+_IS_NUMBERED = ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text)))
+_NUMBERED = Statement(held_rows(_IS_NUMBERED))
+_LOCK_NUMBER = Statement(
+    select(ServiceRequest.id, ServiceRequest.number)
+    .where(ServiceRequest.jurisdiction_id == JURISDICTION, _IS_NUMBERED)
+    .order_by(ServiceRequest.id)
+    .with_for_update()
+)
+_BARE = (
+    select(ServiceRequest.id)
+    .where(
+        ServiceRequest.jurisdiction_id == JURISDICTION,
+        ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger))),
+    )
+    .order_by(ServiceRequest.id)
+)
+_LOCK = Statement(_BARE.with_for_update())
+_LOCK_FREE = Statement(_BARE.with_for_update(skip_locked=True))
 
 _NOW: Any = bindparam("now", type_=TIMESTAMP(timezone=True))
 # What changed a request makes its time of change later, never earlier; a closed one keeps the time of its closing.

@@ -1,8 +1,8 @@
 """Past cases of a city: routed by our rules, and kept with their own numbers."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,9 @@ from sqlalchemy.types import TypeEngine
 from db.driver import Statement, planned_for_many
 from geo.placing import Placed, place_all
 from geo.queries import make_point
+from open311.cases import deadlines
+from open311.cases.casework import casework
+from open311.cases.clock import used
 from open311.cases.recorded import BadRow, ExportMapping, RecordedCase, rows_of
 from open311.jurisdictions import City
 from open311.models import Service, ServiceRequest
@@ -69,7 +72,7 @@ class Importer:
 
     def finish(self) -> Imported:
         """What was done; lists are planned by the statistics that this gathers."""
-        self._connection.execute("analyze service_request, request_event, request_district")
+        self._connection.execute("analyze service_request, request_event, request_district, request_clock")
         return self.result
 
     def _import(self, rows: Sequence[tuple[int, dict[str, str | None]]], *, moved: timedelta, now: datetime) -> int:
@@ -210,7 +213,24 @@ class Batch:
                 for boundary_id in decisions[each.line].boundary_ids
             ),
         )
+        self._begin_clocks((each, ids[each.number], services[each.service], decisions[each.line]) for each in kept)
         return kept
+
+    def _begin_clocks(self, kept: Iterable[tuple[RecordedCase, int, Any, Decision]]) -> None:
+        """Let the targets of what is open run from when it came in; steps of ladders that are past are not taken any more."""
+        work, now = casework(self._connection, self._city.id), datetime.now(UTC)
+        rows = []
+        for each, request_id, service, decision in kept:
+            target = work.target_of(service.id, service.service_group, at=each.requested_at)
+            if each.closed_at is not None or target is None:
+                continue
+            climbed_to = used(work.timed(target), each.requested_at, now)
+            ladder = work.ladder_of(service.id, decision.chosen.department_id)
+            found = deadlines.deadline(work, target, each.requested_at, ladder=ladder, climbed_to=climbed_to)
+            times = (each.requested_at, found.due_at, found.next_step_at)
+            rows.append((self._city.id, request_id, Jsonb(target), climbed_to, *times))
+        columns = ("jurisdiction_id", "request_id", "target", "climbed_to", "started_at", "due_at", "next_step_at")
+        self._copy("request_clock", columns, iter(rows))
 
     def _request(self, each: RecordedCase, service: Any, decision: Decision) -> tuple[Any, ...]:
         point, chosen = each.point, decision.chosen

@@ -11,7 +11,12 @@ PATIENTLY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
 queue = App(
     connector=PsycopgConnector(),
-    import_paths=["open311.cases.escalation", "open311.cases.numbering", "open311.cases.stamping"],
+    import_paths=[
+        "open311.cases.escalation",
+        "open311.cases.numbering",
+        "open311.cases.settling",
+        "open311.cases.stamping",
+    ],
 )
 
 

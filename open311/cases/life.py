@@ -12,9 +12,9 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
-from open311.actors import READ, Actor
+from open311.actors import Actor
 from open311.cases.casework import casework
-from open311.cases.holding import Held, hold, version_of
+from open311.cases.holding import Held, look_at, version_of
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City
@@ -36,7 +36,7 @@ class Happening:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Promise:
+class Clock:
     """A target: of a phase, or (None) of the request; until when, and when it was met or left."""
 
     phase: str | None
@@ -54,7 +54,7 @@ class Life:
     priority: str
     assignee: str | None
     channel: str
-    promises: Sequence[Promise]
+    clocks: Sequence[Clock]
     happenings: Sequence[Happening]
 
 
@@ -65,7 +65,7 @@ def cities_with(connection: "Connection[Any]", number: str) -> list[str]:
 
 def life_of(connection: "Connection[Any]", city: City, number: str, *, by: Actor) -> Life:
     """Everything that is known of a request but who reported it.  Raises UnknownRequest, NotAllowed."""
-    held = hold(connection, city, number, by, READ)
+    held = look_at(connection, city, number, by)
     work = casework(connection, city.id)
     row = _MORE.run(connection, **held.key).fetchone()
     if row is None:
@@ -96,8 +96,8 @@ def life_of(connection: "Connection[Any]", city: City, number: str, *, by: Actor
         priority=PRIORITIES[held.priority],
         assignee=row.assignee,
         channel=row.channel,
-        promises=[
-            Promise(phase=codes.get(each.phase_id), due_at=each.due_at, stopped_at=each.stopped_at)
+        clocks=[
+            Clock(phase=codes.get(each.phase_id), due_at=each.due_at, stopped_at=each.stopped_at)
             for each in _CLOCKS.run(connection, **held.key)
         ],
         happenings=[happening for _, happening in sorted(found, key=lambda each: each[0])],

@@ -215,11 +215,17 @@ def move(
 def reopen_last(
     connection: "Connection[Any]", work: Casework, held: Held, *, closed_at: datetime | None, now: datetime, why: str
 ) -> Held:
-    """Open the phase again that was worked last when the request was closed; none when it was not worked in phases then."""
-    over = [phase for phase in held.phases if phase.ended_at is not None and phase.ended_at == closed_at]
-    if not over:
+    """Open the phase again that was worked last when the request was closed; what had not begun by then waits again.
+
+    Nothing for a request that was not worked in phases then.
+    """
+    ended = [phase for phase in held.phases if phase.ended_at is not None and phase.ended_at == closed_at]
+    if not ended:
         return held
-    last = max(over, key=lambda phase: (phase.times_opened > 0, phase.position))
+    last = max(ended, key=lambda phase: (phase.times_opened > 0, phase.position))
+    for phase in ended:
+        if phase.times_opened == 0 and phase.id != last.id:
+            held = wait_again(connection, held, phase, reason=why, now=now)
     # Whatever comes before it is over, or was left out.
     held = held.with_phase(replace(last, state="waiting", ended_at=None, after=(), reason=why))
     return proceed(connection, work, held, now=now, why=why)

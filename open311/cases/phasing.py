@@ -54,7 +54,7 @@ def finish(
 
 
 def skip(connection: "Connection[Any]", city: City, number: str, code: str, *, by: Actor, reason: str, now: datetime) -> Held:
-    """Leave a phase out, open or waiting, with a reason; the last one closes the request.
+    """Leave a phase of one's department out, open or waiting, with a reason; the last one closes the request.
 
     Raises PhaseNotAllowed, ReasonMissing, and as `hold`.
     """
@@ -63,8 +63,7 @@ def skip(connection: "Connection[Any]", city: City, number: str, code: str, *, b
     phase = phases.phase_of(held, code)
     if phase.is_over:
         raise PhaseNotAllowed(f"phase {code} of {number} is {phase.state} already")
-    if phase.state == "open":
-        may(by, PHASES, department_ids={phase.department_id})
+    may(by, PHASES, department_ids={phase.department_id})
     work = casework(connection, city.id)
     held = phases.end(connection, held, phase, "skipped", {"reason": reason, **by.as_facts}, reason=reason, now=now)
     held = phases.proceed(connection, work, held, now=now)
@@ -94,6 +93,8 @@ def add(
     """
     held = hold(connection, city, number, by, PHASES)
     _need(reason, "adding a phase")
+    if not name:
+        raise PhaseNotAllowed("a phase needs a name: what is to be done")
     if held.is_closed:
         raise PhaseNotAllowed(f"{number} is closed: reopen it first")
     work = casework(connection, city.id)

@@ -18,6 +18,7 @@ from open311.cases.posting import Posted, UploadedFile, read_posted
 from open311.config import Settings
 from open311.jurisdictions import City
 from open311.services import find_service
+from schemas.problems import Problems
 
 # How requests come in.  "system" is another system of the city's; "other" is what an import could not say.
 CHANNELS = (
@@ -82,14 +83,17 @@ class Mail:
 def read_mail(message: EmailMessage, *, service_code: str) -> Mail:
     """What a message reports: subject and text are the description, a line `Address: ...` the place, pictures the photos.
 
-    Raises NotAReport for what a machine sent by itself (RFC 3834), so that two machines never write to one another.
+    Raises NotAReport for what a machine sent by itself (RFC 3834), so that two machines never write to one another;
+    Problems for what says nothing.
     """
-    if _header(message, "Auto-Submitted", "no").split(";")[0].strip().lower() != "no" or _header(message, "List-Id"):
-        raise NotAReport("the message was sent by a machine or a list, not by a person")
+    if _header(message, "Auto-Submitted", "no").split(";")[0].strip().lower() != "no":
+        raise NotAReport("the message was sent by a machine, not by a person")
     part = message.get_body(preferencelist=("plain", "html"))
     text = _text(part) if part is not None else ""
     subject = _header(message, "Subject").strip()
     name, address = parseaddr(_header(message, "Reply-To") or _header(message, "From"))
+    if not subject.strip("\0 ") and not text.strip("\0 \r\n\t"):
+        raise Problems(["the message says nothing: it has neither a subject nor a text"])
     first, _, last = name.rpartition(" ")
     found = _WHERE.search(text)
     values = {

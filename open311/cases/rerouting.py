@@ -19,7 +19,7 @@ from open311.actors import CHANGE, REASSIGN, SYSTEM, Actor
 from open311.cases import deadlines, intake, phases
 from open311.cases.assignment import NothingChanges, RequestClosed
 from open311.cases.casework import Casework, casework
-from open311.cases.holding import TOUCHED, Held, give, held_of, held_rows, hold, hold_new
+from open311.cases.holding import TOUCHED, Held, give, held_of, held_rows, hold, hold_new, lock
 from open311.cases.locating import Located
 from open311.cases.phases import PhaseNotAllowed
 from open311.cases.posting import out_of_reach
@@ -70,7 +70,8 @@ def reroute(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_i
     if not ids:
         return 0
     # Held before they are decided, so that nobody changes or assigns one in between.
-    stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=list(ids))}
+    held_ids = lock(connection, ids, jurisdiction_id=jurisdiction_id)
+    stored = {row.id: row for row in _STORED.run(connection, jurisdiction_id=jurisdiction_id, ids=held_ids)}
     with planned_for_many(connection):
         rows = _DECIDE.run(connection, jurisdiction_id=jurisdiction_id, ids=list(stored), now=now).fetchall()
     moved = 0

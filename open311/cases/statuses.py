@@ -10,10 +10,10 @@ from sqlalchemy import BigInteger, Boolean, Integer, Text, bindparam, cast, func
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
-from open311.actors import NOTE, REOPEN, SET_STATUS, Actor
+from open311.actors import NOTE, REOPEN, SET_STATUS, Actor, allows, may
 from open311.cases import deadlines, phases
 from open311.cases.casework import OPEN, Casework, ClosingReason, Status, casework
-from open311.cases.holding import Held, hold
+from open311.cases.holding import Held, hold, permit
 from open311.cases.phases import ReasonMissing
 from open311.jurisdictions import City
 from open311.models import RequestUpdate, ServiceRequest
@@ -64,7 +64,7 @@ def set_status(
     held = hold(connection, city, number, by, SET_STATUS)
     work = casework(connection, city.id)
     if reason is not None:
-        chosen = work.reason(reason, department_id=held.department_id)
+        chosen = work.reason(reason, department_id=_closes_for(held, by))
         code = code or chosen.status
         if code != chosen.status:
             raise StatusNotAllowed(f"closing reason {reason} goes with {chosen.status}, not with {code}")
@@ -72,7 +72,12 @@ def set_status(
         raise ReasonMissing("say the status or the closing reason")
     status = work.status(code)
     if status.is_closed:
-        closing_reason(work, number, held.department_id, reason, by=by)
+        require_whole(held, by)
+        closing_reason(work, number, _closes_for(held, by), reason, by=by)
+    elif held.is_closed:
+        permit(connection, held, by, REOPEN)
+        if not (words or "").strip():
+            raise ReasonMissing(f"opening {number} again needs words that say why")
     return enter(connection, work, held, status, by=by, reason=reason, words=words, language=language, now=now)
 
 
@@ -90,8 +95,36 @@ def closing_reason(work: Casework, number: str, department_id: int, code: str | 
     return None
 
 
-def reopen(connection: "Connection[Any]", city: City, number: str, *, by: Actor, reason: str, now: datetime) -> Held:
+def require_whole(held: Held, by: Actor) -> None:
+    """Nothing, when the actor may close what is left of the request: its own department's phases, or as who answers for all.
+
+    Raises NotAllowed.
+    """
+    left = {phase.department_id for phase in held.phases if not phase.is_over}
+    for department_id in left:
+        if not allows(by, SET_STATUS, department_ids={department_id}):
+            may(by, SET_STATUS, department_ids={held.department_id})
+
+
+def _closes_for(held: Held, by: Actor) -> int:
+    """Whose closing reasons count: those of the department that answers, or of the one whose open phase the actor works."""
+    involved = [held.department_id, *(phase.department_id for phase in held.open_phases)]
+    return next((each for each in involved if any(each in grant.department_ids for grant in by.grants)), involved[0])
+
+
+def reopen(
+    connection: "Connection[Any]",
+    city: City,
+    number: str,
+    *,
+    by: Actor,
+    reason: str,
+    words: str | None = None,
+    now: datetime,
+) -> Held:
     """A closed request opened again, counted; its last phase is worked again, and its target begins anew.
+
+    reason: for the city's own people.  words: for everybody, instead of the city's text.
 
     Raises StatusNotAllowed when it is open, TooLateToReopen, ReasonMissing, and as `hold`.
     """
@@ -101,7 +134,7 @@ def reopen(connection: "Connection[Any]", city: City, number: str, *, by: Actor,
     work = casework(connection, city.id)
     if not held.is_closed:
         raise StatusNotAllowed(f"{number} is not closed, but {work.status(held.case_status).name}")
-    return enter(connection, work, held, work.status(OPEN), by=by, reason=None, words=reason, language="en", now=now)
+    return enter(connection, work, held, work.status(OPEN), by=by, reason=None, words=words, language="en", why=reason, now=now)
 
 
 def note(
@@ -135,10 +168,13 @@ def enter(
     words: str | None,
     language: str,
     now: datetime,
+    why: str | None = None,
     is_planned: bool = False,
     source: Source = _OURS,
 ) -> Held:
-    """The held request in this status, with all that goes with it.  is_planned: its plan is done.
+    """The held request in this status, with all that goes with it.
+
+    why: for the city's own people, beside what everybody is told.  is_planned: its plan is done.
 
     Raises StatusNotAllowed, TooLateToReopen.
     """
@@ -152,6 +188,8 @@ def enter(
             f"{held.number} was closed more than {work.reopen_days} days ago: report it again as a new request"
         )
     told = words or work.words(status.code, service_id=held.service_id, reason=reason, language=language)
+    if told is None and reason is not None:
+        told = work.reason_name(reason)
     # Another closed status is a correction: it was closed when it was.
     ended_at = (held.closed_at if before.is_closed else now) if status.is_closed else None
     _ENTER.run(
@@ -165,7 +203,7 @@ def enter(
         now=now,
     )
     kind = "reopened" if is_reopened else "closed" if status.is_closed and not before.is_closed else "status"
-    facts: dict[str, Any] = {"before": before.code, "status": status.code, "reason": reason, "words": told}
+    facts: dict[str, Any] = {"before": before.code, "status": status.code, "reason": reason, "why": why, "words": told}
     held.append(
         connection, kind, {**{name: value for name, value in facts.items() if value is not None}, **by.as_facts}, at=now
     )
@@ -176,8 +214,9 @@ def enter(
     if kind == "closed":
         held = phases.end_all(connection, held, by=by, reason=told or reason or status.name, now=now)
     elif is_reopened:
-        held = phases.reopen_last(connection, work, held, closed_at=closed_at, now=now, why=words or "it was reopened")
-        held.alert(connection, "reopened", words or "it was reopened", at=now)
+        said = why or words or "it was reopened"
+        held = phases.reopen_last(connection, work, held, closed_at=closed_at, now=now, why=said)
+        held.alert(connection, "reopened", said, at=now)
     return held
 
 
@@ -208,16 +247,15 @@ def tell(
 def _move_clocks(
     connection: "Connection[Any]", work: Casework, held: Held, before: Status, status: Status, *, now: datetime
 ) -> None:
-    if before.stops_clock and not status.stops_clock:
-        deadlines.resume(connection, **held.key, now=now)
-    if status.stops_clock and not before.stops_clock:
-        deadlines.pause(connection, **held.key, now=now)
+    # By whether they stand, not by the status before: the city may have changed since what that one does.
+    move = deadlines.pause if status.stops_clock else deadlines.resume
+    has_moved = move(connection, **held.key, now=now)
     if status.is_closed:
         deadlines.end(connection, **held.key, phase_id=None, now=now)
     elif before.is_closed:
         target = work.target_of(held.service_id, held.service_group, at=now)
         deadlines.retarget(connection, work, **held.key, target=target, started_at=now)
-    elif before.stops_clock != status.stops_clock:
+    elif has_moved:
         expected_at = deadlines.settle(connection, work, **held.key)
         facts = {"stands": status.stops_clock, "expected": expected_at and expected_at.isoformat()}
         held.append(connection, "clock", facts, at=now)
@@ -235,7 +273,8 @@ _ENTER = Statement(
         case_status=bindparam("case_status", type_=Text),
         status=bindparam("status", type_=Text),
         closed_at=bindparam("closed_at", type_=TIMESTAMP(timezone=True)),
-        status_notes=func.coalesce(bindparam("status_notes", type_=Text), ServiceRequest.status_notes),
+        # What was said of the status before is not true of this one.
+        status_notes=bindparam("status_notes", type_=Text),
         times_reopened=ServiceRequest.times_reopened + cast(bindparam("is_reopened", type_=Boolean), Integer),
         updated_at=func.greatest(ServiceRequest.updated_at, _NOW),
     )

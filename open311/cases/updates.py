@@ -12,8 +12,9 @@ from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, insert, se
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
-from open311.actors import NOTE, SET_STATUS, Actor
-from open311.cases import statuses
+from open311 import actors
+from open311.actors import NOTE, SET_STATUS, SYSTEM, Actor, allows
+from open311.cases import phases, statuses
 from open311.cases.casework import OPEN, Casework, Status, casework
 from open311.cases.holding import Held, hold, permit
 from open311.cases.numbers import spellings
@@ -22,6 +23,7 @@ from open311.jurisdictions import City
 from open311.models import CaseStatus, RequestUpdate, ServiceRequest, UpdateReporter
 from schemas.query import UpdatesQuery
 from schemas.update import PERSON_FIELDS, REOPEN, UNCHANGED, PostedUpdate
+from schemas.working import STANDARD_STATUSES
 
 
 class UnknownWord(ValueError):
@@ -67,23 +69,29 @@ def find_updates(connection: "Connection[Any]", query: UpdatesQuery, *, jurisdic
     return Updates(rows=rows[: query.page_rows], has_more=len(rows) > query.page_rows)
 
 
+# The words of spec 5.4: what each is to GeoReport.
+_OPEN_OR_CLOSED = {each["wire"]: each["status"] for each in STANDARD_STATUSES}
+
+
 def post_update(
     connection: "Connection[Any]", city: City, posted: PostedUpdate, media_urls: Sequence[str], *, by: Actor, now: datetime
 ) -> UpdateReceipt:
     """The receipt of the update that a client posted: kept, and the request has the status that it names.
 
     The same key's update_id of the same request is the same update: nothing is done a second time.  A word that says
-    only "open" or "closed" changes nothing of a request that is so already.  Closing ends every phase; "reopen", or what
-    is open said of a closed request, opens it again.
+    only "open" or "closed" changes nothing of a request that is so already.  Closing ends every phase; of a department that
+    works a part of it alone, its own open phases.  "reopen", or what is open said of a closed request, opens it again.
     Raises UnknownRequest, NotAllowed, UnknownWord, StatusNotAllowed, TooLateToReopen.
     """
-    held = hold(connection, city, posted.number, by, NOTE)
+    # Whoever may not write now may have been allowed to when it came first.
+    held = hold(connection, city, posted.number, SYSTEM, NOTE)
     source = Source(media_urls=media_urls, api_key_id=by.api_key_id, client_update_id=posted.update_id)
     earlier = _EARLIER.run(
         connection, **held.key, api_key_id=source.api_key_id, client_update_id=source.client_update_id
     ).fetchone()
     if earlier is not None:
         return UpdateReceipt(update_id=str(earlier.id), is_new=False)
+    permit(connection, held, by, NOTE)
     work = casework(connection, city.id)
     status = _status(work, held, posted.status)
     said = {
@@ -96,8 +104,12 @@ def post_update(
     if status is None:
         update_id: int | None = statuses.tell(connection, held, held.case_status, posted.description, now=now, source=source)
         statuses.touch(connection, held, now=now)
+    elif status.is_closed and _is_a_part_only(held, by):
+        held = _end_own_phases(connection, work, held, by=by, note=posted.description, now=now)
+        update_id = statuses.tell(connection, held, held.case_status, posted.description, now=now, source=source)
+        statuses.touch(connection, held, now=now)
     else:
-        permit(connection, held, by, SET_STATUS)
+        permit(connection, held, by, actors.REOPEN if held.is_closed and not status.is_closed else SET_STATUS)
         update_id = statuses.enter(
             connection,
             work,
@@ -116,6 +128,23 @@ def post_update(
     return UpdateReceipt(update_id=str(update_id))
 
 
+def _is_a_part_only(held: Held, by: Actor) -> bool:
+    """Whether phases of others are left, and who it is does not answer for the whole request."""
+    left = {phase.department_id for phase in held.phases if not phase.is_over}
+    others = [each for each in left if not allows(by, SET_STATUS, department_ids={each})]
+    return bool(others) and not allows(by, SET_STATUS, department_ids={held.department_id})
+
+
+def _end_own_phases(
+    connection: "Connection[Any]", work: Casework, held: Held, *, by: Actor, note: str | None, now: datetime
+) -> Held:
+    """The open phases of the actor's department ended as done, and what waited for them begun."""
+    for phase in held.open_phases:
+        if allows(by, SET_STATUS, department_ids={phase.department_id}):
+            held = phases.end(connection, held, phase, "done", {"note": note, **by.as_facts}, reason=None, now=now)
+    return phases.proceed(connection, work, held, now=now)
+
+
 def _status(work: Casework, held: Held, word: str) -> Status | None:
     """The status that a word names for this request; None: it stays as it is."""
     present = work.status(held.case_status)
@@ -124,9 +153,14 @@ def _status(work: Casework, held: Held, word: str) -> Status | None:
     if word == REOPEN:
         return work.status(OPEN) if present.is_closed else None
     found = work.statuses.get(word) or next((each for each in work.statuses.values() if each.wire == word), None)
+    if found is None and word in _OPEN_OR_CLOSED:
+        # A city with a table of its own knows at least what is open and what is closed.
+        if _OPEN_OR_CLOSED[word] == present.status:
+            return None
+        found = work.status(_OPEN_OR_CLOSED[word])
     if found is None:
-        known = ", ".join(dict.fromkeys([*(each.wire for each in work.statuses.values()), REOPEN, UNCHANGED]))
-        raise UnknownWord(f"status must be one of {known}, got {word[:50]!r}")
+        wires = [*(each.wire for each in work.statuses.values()), *_OPEN_OR_CLOSED, REOPEN, UNCHANGED]
+        raise UnknownWord(f"status must be one of {', '.join(dict.fromkeys(wires))}, got {word[:50]!r}")
     if present.is_closed and not found.is_closed:
         # Whatever it is to become, it is opened first.
         return work.status(OPEN)

@@ -8,24 +8,37 @@ from sqlalchemy import BigInteger, Boolean, and_, bindparam, null, or_, select, 
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
+from open311.cases.casework import Desk
 from open311.models import Account, RequestClock, RequestPhase, Service, ServiceRequest
 
 
-def worklist(connection: "Connection[Any]", *, jurisdiction_id: int, desk_id: int, unaccepted: bool = False) -> Sequence[Any]:
+def worklist(
+    connection: "Connection[Any]", desk: Desk, *, jurisdiction_id: int, unaccepted: bool = False, limit: int = 200
+) -> Sequence[Any]:
     """Open requests that a department or unit answers for, and open phases that are its: by priority, then by deadline.
 
     Rows number, phase (None: the request as a whole), service, priority, case_status, due_at, accepted_at, assignee, address,
-    requested_at.  unaccepted: only what nobody has accepted yet.
+    requested_at.  unaccepted: only what nobody has accepted yet.  limit: so many of them.
     """
-    return _WORK.run(connection, jurisdiction_id=jurisdiction_id, desk_id=desk_id, unaccepted=unaccepted).fetchall()
+    return _WORK.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        department_id=desk.department_id,
+        unit_id=desk.unit_id,
+        unaccepted=unaccepted,
+        limit=limit,
+    ).fetchall()
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
-_DESK: Any = bindparam("desk_id", type_=BigInteger)
+_UNIT: Any = bindparam("unit_id", type_=BigInteger)
 
 
 def _is_its(table: Any) -> Any:
-    return or_(table.department_id == _DESK, table.unit_id == _DESK)
+    """A department's own and its units'; a unit's own alone."""
+    return and_(
+        table.department_id == bindparam("department_id", type_=BigInteger), or_(_UNIT.is_(None), table.unit_id == _UNIT)
+    )
 
 
 def _part(phase: Any, accepted_at: Any, assignee_id: Any, due_at: Any) -> tuple[Any, ...]:
@@ -93,4 +106,5 @@ _WORK = Statement(
     .outerjoin(_WHO, _WHO.id == _PARTS.c.assignee_id)
     .where(or_(~bindparam("unaccepted", type_=Boolean), _PARTS.c.accepted_at.is_(None)))
     .order_by(_PARTS.c.priority.desc(), _PARTS.c.due_at.nulls_last(), _PARTS.c.requested_at, _PARTS.c.request_id)
+    .limit(bindparam("limit", type_=BigInteger))
 )

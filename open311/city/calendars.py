@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, func, select
 from sqlalchemy.orm import Session
 
+from db import driver_connection
+from open311.cases.settling import settle_later
 from open311.city.lines import BadFile
 from open311.models import Jurisdiction, RequestClock, RequestPhase, ServiceRequest
 from routing.calendars import Calendar, CalendarDay, CalendarHours, Hours
@@ -38,13 +40,19 @@ def put_calendars(
     timezone: str,
     departments: Mapping[str, int],
 ) -> None:
-    """Put these calendars in place; one that is gone stays until nothing needs it (drop_calendars).  Adds and flushes."""
+    """Put these calendars in place; one that is gone stays until nothing needs it (drop_calendars).  Adds and flushes.
+
+    What goes by one that changes is due at another time: a job computes it anew.
+    """
+    has_changed = False
     found = {row.code: row for row in session.scalars(select(Calendar).where(Calendar.jurisdiction_id == city_id))}
     for about in given:
         row = found.get(about["code"])
         if row is None:
             row = found[about["code"]] = Calendar(jurisdiction_id=city_id, code=about["code"])
             session.add(row)
+        else:
+            has_changed |= (row.timezone, row.source) != (timezone, about["source"])
         row.name, row.timezone, row.source = about["name"], timezone, dict(about["source"])
         row.department_id = departments[about["department"]] if about["department"] else None
         session.flush()
@@ -64,6 +72,8 @@ def put_calendars(
             for day, opens, closes, name in days_that_differ(about)
         )
     session.flush()
+    if has_changed:
+        settle_later(driver_connection(session), jurisdiction_id=city_id)
 
 
 def drop_calendars(session: Session, city_id: int, *, but: Sequence[str], file: Path, now: datetime) -> None:

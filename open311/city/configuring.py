@@ -1,22 +1,35 @@
 """How a city's departments work, changed a file at a time by those whose it is; each change is kept."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import insert, select
-from sqlalchemy.orm import Session
+from sqlalchemy import func, insert, select
+from sqlalchemy.orm import Session, aliased
 
-from open311.actors import CONFIGURE, Actor, NotAllowed, may
+from open311.actors import CONFIGURE, SYSTEM, Actor, NotAllowed, may
 from open311.city.calendars import calendars_of, drop_calendars, put_calendars
 from open311.city.folder import read_calendars
 from open311.city.lines import BadFile, load_list
 from open311.city.rules import Known, known_here
 from open311.city.targets import read_targets
-from open311.city.working import FILES, IDENTITY, Item, Working, ids_by_code, problems_of, put_working, renew, working_of
-from open311.models import CaseworkChange, Jurisdiction
+from open311.city.working import (
+    FILES,
+    IDENTITY,
+    Item,
+    Working,
+    as_json,
+    ids_by_code,
+    one_load_at_a_time,
+    problems_of,
+    put_working,
+    renew,
+    working_of,
+)
+from open311.models import CaseworkChange, Jurisdiction, Service
 from routing.calendars import Calendar
 from routing.models import Department, RoutingRule
 
@@ -48,17 +61,21 @@ class Changed:
         return not (self.added or self.changed or self.removed)
 
 
-def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: datetime) -> Changed:
+def put_file(session: Session, city_id: int, path: Path, *, by: Actor, reason: str = "", now: datetime) -> Changed:
     """Put the items of a file, such as plans.yml, in place of the city's: all of them or none.
 
-    A department's supervisor changes the items of that department and nobody else's; statuses and what is the whole
-    city's are the administrator's.  Raises UnknownKind, BadFile with every problem, NotYours with every item.
+    A department's supervisor changes the items of that department, which speak of its services, and nobody else's; statuses
+    and what is the whole city's are the administrator's.
+
+    Raises UnknownKind, BadFile with every problem, NotYours with every item.
     """
     kind = kind_of(path)
+    # What is put there is what was read, changed: nobody else changes it in between.
+    one_load_at_a_time(session)
     known = known_here(session, city_id)
     before = working_of(session, city_id)
     if kind == "calendars":
-        return _put_calendars(session, city_id, path, before, known, by=by, now=now)
+        return _put_calendars(session, city_id, path, before, known, by=by, reason=reason, now=now)
     items: Sequence[Item]
     if kind == "targets":
         items = read_targets(path, known)
@@ -78,24 +95,41 @@ def put_file(session: Session, city_id: int, path: Path, *, by: Actor, now: date
         return found
     _require_own(session, city_id, kind, getattr(before, kind), items, by)
     put_working(session, city_id, after)
-    _keep(session, city_id, found, getattr(before, kind), by=by, now=now)
+    keep_change(session, city_id, found, getattr(before, kind), by=by, reason=reason, now=now)
     return found
 
 
-def _keep(session: Session, city_id: int, found: Changed, before: Sequence[Item], *, by: Actor, now: datetime) -> None:
+def keep_change(
+    session: Session, city_id: int, found: Changed, before: Sequence[Item], *, by: Actor, reason: str, now: datetime
+) -> None:
+    """Keep who changed what, and how the file was before."""
     facts = {
         **by.as_facts,
+        **({"reason": reason} if reason else {}),
         "added": list(found.added),
         "changed": list(found.changed),
         "removed": list(found.removed),
-        "before": [_plain(item) for item in before],
+        "before": [as_json(item) for item in before],
     }
     session.execute(insert(CaseworkChange).values(jurisdiction_id=city_id, at=now, kind=found.kind, facts=facts))
     session.flush()
 
 
+def keep_what_a_load_changed(session: Session, city_id: int, before: Working, *, now: datetime) -> None:
+    """Keep what a load of the city's folder changed of what was in place; nothing for a city that is new."""
+    if not before.statuses:
+        return
+    after = working_of(session, city_id)
+    for kind in FILES:
+        found = difference(kind, getattr(before, kind), getattr(after, kind))
+        if not found.is_nothing:
+            keep_change(
+                session, city_id, found, getattr(before, kind), by=SYSTEM, reason="the city's folder was loaded", now=now
+            )
+
+
 def _put_calendars(
-    session: Session, city_id: int, path: Path, working: Working, known: Known, *, by: Actor, now: datetime
+    session: Session, city_id: int, path: Path, working: Working, known: Known, *, by: Actor, reason: str, now: datetime
 ) -> Changed:
     """The same for calendars.yml; a calendar that a rule, a target, a plan or a request goes by cannot go."""
     loaded = read_calendars(path)
@@ -124,7 +158,7 @@ def _put_calendars(
         put_calendars(session, city_id, loaded, timezone=city.timezone, departments=ids_by_code(session, city_id, Department))
         drop_calendars(session, city_id, but=sorted(codes), file=path, now=now)
         renew(session, city_id)
-        _keep(session, city_id, found, before, by=by, now=now)
+        keep_change(session, city_id, found, before, by=by, reason=reason, now=now)
     return found
 
 
@@ -154,7 +188,8 @@ def changes(session: Session, city_id: int) -> Sequence[CaseworkChange]:
 
 
 def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Item], after: Sequence[Item], by: Actor) -> None:
-    ids = ids_by_code(session, city_id, Department)
+    ids, answering = ids_by_code(session, city_id, Department), _who_answers(session, city_id)
+    reasons = {item["code"]: item["department"] for item in working_of(session, city_id).closing_reasons}
     old = {_key(kind, item): item for item in before}
     new = {_key(kind, item): item for item in after}
     refused = []
@@ -162,7 +197,8 @@ def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Ite
         if old.get(key) == new.get(key):
             continue
         # Who takes an item over from another department needs both.
-        whose = [owner for item in (old.get(key), new.get(key)) if item is not None for owner in _owners(kind, item)]
+        items = [item for item in (old.get(key), new.get(key)) if item is not None]
+        whose = [owner for item in items for owner in _owners(kind, item, answering, reasons)]
         try:
             if None in whose:
                 may(by, CONFIGURE)
@@ -174,12 +210,47 @@ def _require_own(session: Session, city_id: int, kind: str, before: Sequence[Ite
         raise NotYours(refused)
 
 
-def _owners(kind: str, item: Item) -> list[str | None]:
-    """Whose supervisors may change an item: all of these; None: the administrator.  A ladder of a department is that one's."""
-    if kind == "statuses":
+def _owners(
+    kind: str, item: Item, answering: Mapping[str, Sequence[str]], reasons: Mapping[str, str | None]
+) -> list[str | None]:
+    """Whose supervisors may change an item: all of these; None: the administrator.
+
+    It is of the department that it names.  What it says must be that department's too: a service that rules give it, its
+    ladder, its closing reason; else it speaks of the whole city, or of who answers for the service.
+    """
+    department = item.get("department")
+    if kind in ("calendars", "closing_reasons"):
+        return [department]
+    if kind == "ladders" and item["for_department"] is not None:
+        return [item["for_department"], *([department] if department is not None else [])]
+    if department is None:
         return [None]
-    other = item.get("for_department")
-    return [item.get("department"), *([other] if other is not None else [])]
+    if item.get("service_code") is not None:
+        whose: list[str | None] = [*answering[item["service_code"]]]
+        return [department] if department in whose else [department, *(whose[:1] or [None])]
+    return [department, reasons.get(item["reason"]) if item.get("reason") is not None else None]
+
+
+def _who_answers(session: Session, city_id: int) -> Mapping[str, Sequence[str]]:
+    """By service, the codes of the departments that rules give it or its group, in any place; none: there is no such rule."""
+    unit, parent = aliased(Department), aliased(Department)
+    rows = session.execute(
+        select(Service.code, func.coalesce(parent.code, unit.code).label("department"))
+        .join(
+            RoutingRule,
+            (RoutingRule.jurisdiction_id == city_id)
+            & ((RoutingRule.service_id == Service.id) | (RoutingRule.service_group == Service.service_group)),
+        )
+        .join(unit, (unit.jurisdiction_id == city_id) & (unit.id == RoutingRule.department_id))
+        .outerjoin(parent, (parent.jurisdiction_id == city_id) & (parent.id == unit.parent_id))
+        .where(Service.jurisdiction_id == city_id)
+        .distinct()
+        .order_by("department")
+    )
+    answering: dict[str, list[str]] = defaultdict(list)
+    for row in rows:
+        answering[row.code].append(row.department)
+    return answering
 
 
 def _key(kind: str, item: Item) -> tuple[Any, ...]:
@@ -188,8 +259,4 @@ def _key(kind: str, item: Item) -> tuple[Any, ...]:
 
 def _name(kind: str, item: Item) -> str:
     said = [str(value) for value in _key(kind, item) if value is not None]
-    return f"{kind.removesuffix('s')} {' '.join(said) or 'of every service'}"
-
-
-def _plain(item: Item) -> dict[str, Any]:
-    return {name: value.isoformat() if isinstance(value, date) else value for name, value in item.items()}
+    return f"{kind.removesuffix('es' if kind == 'statuses' else 's')} {' '.join(said) or 'of every service'}"

@@ -202,6 +202,7 @@ def _known(
             for each in services
         },
         departments={unit["code"] for each in departments for unit in (each, *each["units"])},
+        whole_departments={each["code"] for each in departments},
         calendars={calendar["code"] for calendar in calendars},
         boundaries={layer: {boundary.code for boundary in drawn} for layer, drawn in boundaries.items()},
     )

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, func, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session
 
 from db import driver_connection
@@ -16,10 +16,11 @@ from geo.versions import VersionInTheWay, newest_version, publish, rename
 from open311.cases.stamping import stamp_later
 from open311.city.addresses import put_addresses
 from open311.city.calendars import drop_calendars, put_calendars
+from open311.city.configuring import keep_what_a_load_changed
 from open311.city.folder import CALENDARS, CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import put_rules
-from open311.city.working import put_working
+from open311.city.working import one_load_at_a_time, put_working, working_of
 from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
 from routing.models import Department
 from schemas import moment
@@ -55,7 +56,9 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     _services(session, city.id, folder.services, layers=layers)
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone, departments=departments)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
+    worked_so_far = working_of(session, city.id)
     put_working(session, city.id, folder.working)
+    keep_what_a_load_changed(session, city.id, worked_so_far, now=now)
     drop_calendars(
         session, city.id, but=[calendar["code"] for calendar in folder.calendars], file=folder.path / CALENDARS, now=now
     )
@@ -89,8 +92,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
 def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jurisdiction:
     about = folder.jurisdiction
     hosts = [host.lower() for host in about["hosts"]]
-    # One load at a time: two of the same folder would meet in the middle.
-    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
+    one_load_at_a_time(session)
     taken = session.scalars(
         select(Jurisdiction.slug).where(Jurisdiction.slug != about["jurisdiction_id"], Jurisdiction.hosts.overlap(hosts))
     ).first()

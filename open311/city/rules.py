@@ -34,13 +34,14 @@ class Known:
     """The codes that a rule may name.
 
     services: what each asks, and which answers it takes (none: any).  groups: the services of each.  boundaries: the
-    codes of each layer.  zone: that of dates.
+    codes of each layer.  departments: with their units; whole_departments: without.  zone: that of dates.
     """
 
     zone: ZoneInfo
     services: Mapping[str, Mapping[str, Set[str]]]
     groups: Mapping[str, Set[str]]
     departments: Set[str]
+    whole_departments: Set[str]
     calendars: Set[str]
     boundaries: Mapping[str, Set[str]]
 
@@ -163,6 +164,11 @@ def known_here(session: Session, city_id: int) -> Known:
         services=services,
         groups=groups,
         departments=codes(Department.code),
+        whole_departments=set(
+            session.scalars(
+                select(Department.code).where(Department.jurisdiction_id == city_id, Department.parent_id.is_(None))
+            )
+        ),
         calendars=codes(Calendar.code),
         boundaries=boundaries,
     )

@@ -22,6 +22,7 @@ from open311.models import (
     Ladder,
     MessageText,
     PhasePlan,
+    RequestUpdate,
     Service,
     ServiceRequest,
     ServiceTarget,
@@ -115,8 +116,9 @@ def problems_of(kind: str, found: Working, known: Known) -> list[Problem]:
             ((position, *path), f"{'.'.join(str(each) for each in path if isinstance(each, str))}: {message}")
             for path, message in _CHECKS[kind](item, found, known)
         ]
-        if item.get("department") is not None and item["department"] not in known.departments:
-            problems.append(((position, "department"), f"department: no department has the code {item['department']!r}"))
+        for name in ("department", "for_department"):
+            if item.get(name) is not None and item[name] not in known.whole_departments:
+                problems.append(((position, name), f"{name}: no department has the code {item[name]!r} (a unit is none)"))
     if kind == "ladders":
         problems += _two_of_one(found.ladders)
     if kind == "statuses":
@@ -129,7 +131,7 @@ def problems_of(kind: str, found: Working, known: Known) -> list[Problem]:
 def put_working(session: Session, city_id: int, given: Working) -> None:
     """Put these in place of what the city had.  Adds and flushes.
 
-    Raises BadFile when a status that requests have is gone.
+    Raises BadFile when a status that requests have is gone, or changes between open and closed.
     """
     departments = ids_by_code(session, city_id, Department)
     services = ids_by_code(session, city_id, Service)
@@ -156,7 +158,7 @@ def put_working(session: Session, city_id: int, given: Working) -> None:
             for item in given.texts
         ],
         ServiceTarget: [
-            {"service_id": service(item), "service_group": item["group"], "details": _as_json(item)} for item in given.targets
+            {"service_id": service(item), "service_group": item["group"], "details": as_json(item)} for item in given.targets
         ],
         PhasePlan: [{"service_id": service(item), "details": dict(item)} for item in given.plans],
         Ladder: [
@@ -183,6 +185,11 @@ def ids_by_code(session: Session, city_id: int, table: Any) -> dict[str, int]:
     """The ids of a city's departments, or services, by their codes."""
     rows = session.execute(select(table.code, table.id).where(table.jurisdiction_id == city_id))
     return {row.code: row.id for row in rows}
+
+
+def one_load_at_a_time(session: Session) -> None:
+    """Wait for who else puts a city's files in place, and let others wait until the transaction ends."""
+    session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
 
 
 def renew(session: Session, city_id: int) -> None:
@@ -241,7 +248,8 @@ def working_of(session: Session, city_id: int) -> Working:
     )
 
 
-def _as_json(item: Item) -> dict[str, Any]:
+def as_json(item: Item) -> dict[str, Any]:
+    """An item as JSON has it, dates as text."""
     return {name: value.isoformat() if isinstance(value, date) else value for name, value in item.items()}
 
 
@@ -253,14 +261,21 @@ def _as_loaded(details: Item) -> dict[str, Any]:
 def _put_statuses(session: Session, city_id: int, given: Sequence[Item]) -> None:
     found = {row.code: row for row in session.scalars(select(CaseStatus).where(CaseStatus.jurisdiction_id == city_id))}
     wanted = {item["code"] for item in given}
+    problems = []
     for code in sorted(found.keys() - wanted):
-        used = session.scalar(
-            select(func.count())
-            .select_from(ServiceRequest)
-            .where(ServiceRequest.jurisdiction_id == city_id, ServiceRequest.case_status == code)
-        )
-        if used:
-            raise BadFile([f"statuses.yml:1: the status {code!r} is gone, and {used} requests have it"])
+        used = _count(session, ServiceRequest, city_id, code)
+        told = _count(session, RequestUpdate, city_id, code)
+        if used or told:
+            problems.append(f"statuses.yml:1: the status {code!r} is gone, and {used} requests and {told} updates have it")
+    for item in given:
+        row = found.get(item["code"])
+        used = _count(session, ServiceRequest, city_id, item["code"]) if row and row.status != item["status"] else 0
+        if row is not None and used:
+            turned = f"the status {row.code!r} is {row.status} and cannot become {item['status']}"
+            problems.append(f"statuses.yml:1: {turned}: {used} requests have it")
+    if problems:
+        raise BadFile(problems)
+    for code in found.keys() - wanted:
         session.delete(found[code])
     for position, item in enumerate(given, start=1):
         row = found.get(item["code"])
@@ -270,6 +285,11 @@ def _put_statuses(session: Session, city_id: int, given: Sequence[Item]) -> None
         row.name, row.status, row.wire = item["name"], item["status"], item["wire"]
         row.stops_clock, row.next_codes, row.position = item["stops_clock"], list(item["next"]), position
     session.flush()
+
+
+def _count(session: Session, table: Any, city_id: int, status: str) -> int:
+    rows = select(func.count()).select_from(table).where(table.jurisdiction_id == city_id, table.case_status == status)
+    return session.scalars(rows).one()
 
 
 def _once(kind: str, items: Sequence[Item]) -> list[Problem]:
@@ -340,12 +360,11 @@ def _plan(item: Item, found: Working, known: Known) -> list[Problem]:
 
 def _ladder(item: Item, found: Working, known: Known) -> list[Problem]:
     problems = _known_service(item, known)
-    if item["for_department"] is not None and item["for_department"] not in known.departments:
-        problems.append((("for_department",), f"no department has the code {item['for_department']!r}"))
     for at, step in enumerate(item["steps"]):
-        asked = known.services.get(item["service_code"] or "")
-        if step["attribute"] is not None and asked is not None and step["attribute"] not in asked:
-            problems.append((("steps", at, "attribute"), f"{item['service_code']} asks no {step['attribute']!r}"))
+        of = known.services if item["service_code"] is None else {item["service_code"]}
+        asked = {attribute for code in of for attribute in known.services.get(code, ())}
+        if step["attribute"] is not None and step["attribute"] not in asked:
+            problems.append((("steps", at, "attribute"), f"{item['service_code'] or 'the city'} asks no {step['attribute']!r}"))
     return problems
 
 

@@ -66,9 +66,9 @@ def on_request(command: Callable[..., str]) -> Callable[..., None]:
     def run(number: str, jurisdiction_id: str, as_email: str | None, by: str, version: int | None, **given: Any) -> None:
         city = cities().named(jurisdiction_id)
         with refusals(number), driver.transaction() as connection:
-            if version is not None:
-                require_unchanged(connection, city, number, version=version)
             actor = who(connection, city, as_email=as_email, by=by)
+            if version is not None:
+                require_unchanged(connection, city, number, by=actor, version=version)
             doing = Doing(connection=connection, city=city, number=number, by=actor, now=whole_second(datetime.now(UTC)))
             said = command(doing, **given)
         click.echo(said)

@@ -14,6 +14,7 @@ from open311.cli.acting import acting, who
 from open311.cli.edge import Refused, jurisdiction_option, proposal, show_table, transaction, with_app
 from open311.jurisdictions import cities
 from schemas.moment import whole_second
+from schemas.text import one_line
 
 _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
@@ -26,9 +27,10 @@ def casework() -> None:
 @casework.command("import")
 @click.argument("file", type=_FILE)
 @jurisdiction_option
+@click.option("--reason", default="", help="why")
 @acting
 @with_app
-def import_(file: Path, jurisdiction_id: str, as_email: str | None, by: str) -> None:
+def import_(file: Path, jurisdiction_id: str, reason: str, as_email: str | None, by: str) -> None:
     """Put the items of FILE, such as plans.yml, in place of the city's: all of them, or none when anything is wrong.
 
     A department's supervisor (--as) changes what is that department's, and nobody else's.
@@ -36,7 +38,7 @@ def import_(file: Path, jurisdiction_id: str, as_email: str | None, by: str) -> 
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with _refusals(), transaction() as session:
         actor = who(driver_connection(session), city, as_email=as_email, by=by)
-        _say(put_file(session, city.id, file, by=actor, now=now), "is in place")
+        _say(put_file(session, city.id, file, by=actor, reason=one_line(reason), now=now), "is in place")
 
 
 @casework.command("check")
@@ -58,9 +60,9 @@ def check(file: Path, jurisdiction_id: str, as_email: str | None, by: str) -> No
 def log(jurisdiction_id: str) -> None:
     """Who changed what of how departments work, the newest first."""
     city = cities().named(jurisdiction_id)
-    table = Table("when", "who", "added", "changed", "removed", box=None)
+    table = Table("when", "who", "added", "changed", "removed", "why", box=None)
     for each in changes(db.session(), city.id):
-        what = [", ".join(each.facts[name]) for name in ("added", "changed", "removed")]
+        what = [", ".join(each.facts[name]) for name in ("added", "changed", "removed")] + [each.facts.get("reason", "")]
         table.add_row(each.at.astimezone(city.zone).strftime("%Y-%m-%d %H:%M"), each.facts["by"], *what)
     show_table(table)
 

@@ -100,6 +100,10 @@ class Refused(click.ClickException):
     """A command that could not do all that was asked: nothing was changed, but for what the command said before."""
 
 
+class Unreachable(Refused):
+    """The database does not answer: the same may be done a little later."""
+
+
 def require_writable(path: Path) -> None:
     """Raises Refused when a file cannot be written there: asked before the work whose result goes into it."""
     if not path.parent.is_dir():
@@ -179,7 +183,7 @@ def readable_errors() -> Iterator[None]:
     except UnknownKey as error:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:
-        raise Refused(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
+        raise Unreachable(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
     except (UndefinedTable, UndefinedColumn) as error:
         raise Refused(_needs_migration(error)) from error
     except SessionProgrammingError as error:

@@ -6,10 +6,13 @@ import click
 from rich.table import Table
 
 from db.driver import driver
+from open311.actors import operator
+from open311.cli.acting import by_option
 from open311.cli.edge import show_table, with_app
 from open311.departments import department_id
 from open311.jurisdictions import cities
-from open311.keys import REPORT, SCOPES, UPDATES, create_key, list_keys, revoke_key
+from open311.keys import PREFIX_CHARACTERS, REPORT, SCOPES, UPDATES, create_key, list_keys, revoke_key
+from open311.staff_log import keep
 from schemas.moment import whole_second, write
 from schemas.text import one_line
 
@@ -35,6 +38,7 @@ def key() -> None:
     "--department", "department_code", help="its updates are for this department's requests only; with one --jurisdiction"
 )
 @click.option("--origin", "origins", multiple=True, help="good for browsers on this origin only, such as https://city.gov")
+@by_option
 @with_app
 def create(
     name: str,
@@ -42,6 +46,7 @@ def create(
     scopes: tuple[str, ...],
     department_code: str | None,
     origins: tuple[str, ...],
+    by: str,
 ) -> None:
     """Make a key called NAME and print it, this once."""
     if not one_line(name):
@@ -61,8 +66,15 @@ def create(
             if department_code is None
             else department_id(connection, department_code, jurisdiction_id=ids[0]),
             origins=origins,
-            now=whole_second(datetime.now(UTC)),
+            now=(now := whole_second(datetime.now(UTC))),
         )
+        facts = {
+            "key": f"{one_line(name)} ({secret[:PREFIX_CHARACTERS]})",
+            "scopes": ", ".join(scopes),
+            "city": ", ".join(jurisdictions) or "all",
+            "department": department_code,
+        }
+        keep(connection, "key created", facts, by=operator(by), now=now)
     click.echo(secret)
 
 
@@ -92,9 +104,12 @@ def list_() -> None:
 
 @key.command("revoke")
 @click.argument("prefix")
+@by_option
 @with_app
-def revoke(prefix: str) -> None:
+def revoke(prefix: str, by: str) -> None:
     """Make the key that begins with PREFIX (or is PREFIX) useless from now on."""
+    now = whole_second(datetime.now(UTC))
     with driver.transaction() as connection:
-        name = revoke_key(connection, prefix, now=whole_second(datetime.now(UTC)))
+        name = revoke_key(connection, prefix, now=now)
+        keep(connection, "key revoked", {"key": f"{name} ({prefix[:PREFIX_CHARACTERS]})"}, by=operator(by), now=now)
     click.echo(f"revoked {name}")

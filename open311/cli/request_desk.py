@@ -23,15 +23,16 @@ department_option = click.option("--department", required=True, help="code of th
 @jurisdiction_option
 @department_option
 @click.option("--unaccepted", is_flag=True, help="only what nobody has accepted yet")
+@click.option("--limit", type=click.IntRange(min=1), default=200, show_default=True, help="so many of them")
 @acting
 @with_app
-def queue(jurisdiction_id: str, department: str, unaccepted: bool, as_email: str | None, by: str) -> None:
+def queue(jurisdiction_id: str, department: str, unaccepted: bool, limit: int, as_email: str | None, by: str) -> None:
     """The open requests and phases of a department, the most pressing first."""
     city, now = cities().named(jurisdiction_id), datetime.now(UTC)
     with refusals("it"), driver.transaction() as connection:
         desk = casework(connection, city.id).desk(department)
         may(who(connection, city, as_email=as_email, by=by), READ, department_ids={desk.id, desk.department_id})
-        found = worklist(connection, jurisdiction_id=city.id, desk_id=desk.id, unaccepted=unaccepted)
+        found = worklist(connection, desk, jurisdiction_id=city.id, unaccepted=unaccepted, limit=limit)
     table = Table("number", "phase", "service", "status", "priority", "due", "accepted", "with", "where", box=None)
     for each in found:
         due = "" if each.due_at is None else each.due_at.astimezone(city.zone).strftime("%Y-%m-%d %H:%M")
@@ -60,10 +61,12 @@ def alerts(jurisdiction_id: str, department: str, seen: bool, as_email: str | No
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with refusals("it"), driver.transaction() as connection:
         desk = casework(connection, city.id).desk(department)
-        may(who(connection, city, as_email=as_email, by=by), READ, department_ids={desk.id, desk.department_id})
-        found = unseen(connection, jurisdiction_id=city.id, department_id=desk.department_id)
+        actor = who(connection, city, as_email=as_email, by=by)
+        may(actor, READ, department_ids={desk.id, desk.department_id})
+        whose = {"jurisdiction_id": city.id, "department_id": desk.department_id}
+        found = unseen(connection, **whose, by=actor)
         if seen and found:
-            see(connection, jurisdiction_id=city.id, department_id=desk.department_id, through_id=found[-1].id, now=now)
+            see(connection, **whose, by=actor, through_id=found[-1].id, now=now)
     table = Table("when", "for", "", box=None)
     for each in found:
         table.add_row(each.at.astimezone(city.zone).strftime("%Y-%m-%d %H:%M"), each.role, each.words)

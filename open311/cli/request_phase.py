@@ -7,7 +7,22 @@ from open311.cases import phasing
 from open311.cases.targets import amount_of
 from open311.cli.acting import Doing, on_request, reason_option, stands
 from schemas.casework import UNITS, AmountSchema
+from schemas.city import Code
 from schemas.text import one_line
+
+
+class Coded(click.ParamType[str]):
+    """An option that takes a code, as the files of a city have them."""
+
+    name = "code"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The code; a usage error when it is none."""
+        try:
+            return str(Code().deserialize(value))
+        except ValidationError as error:
+            self.fail(" ".join(map(str, error.messages)), param, ctx)
+
 
 phase_option = click.option("--phase", metavar="CODE", help="which open phase; needed where several are open")
 
@@ -42,7 +57,7 @@ def skip(doing: Doing, phase: str, reason: str) -> str:
 
 @phase.command("add")
 @on_request
-@click.option("--code", required=True, help="a code of its own")
+@click.option("--code", required=True, type=Coded(), help="a code of its own")
 @click.option("--name", required=True, help="what is to be done")
 @click.option("--department", required=True, help="code of the department or unit")
 @click.option("--after", multiple=True, metavar="CODE", help="a phase that ends before; none: it begins at once")
@@ -94,4 +109,11 @@ def _amount(target: tuple[str, str], calendar: str | None) -> dict[str, object]:
     try:
         return amount_of(AmountSchema().load({unit: float(number), **({"calendar": calendar} if calendar else {})}))
     except (ValidationError, ValueError) as error:
-        raise click.UsageError(f"--target: {error}") from error
+        raise click.UsageError(f"--target: {_in_words(error)}") from error
+
+
+def _in_words(error: ValidationError | ValueError) -> str:
+    if not isinstance(error, ValidationError):
+        return str(error)
+    said = {name: " ".join(map(str, messages)) for name, messages in error.messages_dict.items()}
+    return "; ".join(words if name == "_schema" else f"{name} {words}" for name, words in said.items())

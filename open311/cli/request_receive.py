@@ -2,12 +2,14 @@
 
 import email
 import email.policy
+import functools
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from email.message import EmailMessage
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -18,7 +20,7 @@ from open311.cases.photos import PhotoShelf
 from open311.cases.posting import take_in
 from open311.cases.receiving import CHANNELS, Attachment, NotAReport, read_mail, read_taken
 from open311.cli.acting import acting, refusals, who
-from open311.cli.edge import Answer, Refused, jurisdiction_option, shortened, with_app
+from open311.cli.edge import Answer, Refused, Unreachable, jurisdiction_option, shortened, with_app
 from open311.config import settings
 from open311.jurisdictions import City, cities
 from schemas.moment import whole_second
@@ -92,23 +94,45 @@ def receive(
     click.echo(_told(receipt))
 
 
+class _Later(Refused):
+    """A message that is to come again: EX_TEMPFAIL of sysexits.h, by which a mail server keeps it."""
+
+    exit_code = 75
+
+
+def _kept_by_the_mail_server(command: Callable[..., None]) -> Callable[..., None]:
+    """Let a mail server try again later, when the database does not answer."""
+
+    @functools.wraps(command)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            command(*args, **kwargs)
+        except Unreachable as error:
+            raise _Later(error.message) from error
+
+    return run
+
+
 @click.command("receive-mail")
 @jurisdiction_option
 @click.option("--service-code", required=True, help="what the mailbox is about")
 @acting
+@_kept_by_the_mail_server
 @with_app
 def receive_mail(jurisdiction_id: str, service_code: str, as_email: str | None, by: str) -> None:
     """Take in the e-mail message on standard input (RFC 5322), as a mail server pipes it; print the request's number.
 
     Subject and text are the description, a line "Address: ..." is the place, pictures are the photos, and the sender is
     who reports.  A message that is delivered twice is one request.  What a machine sent by itself is passed over.  A
-    message that cannot be taken ends with status 65, so that the mail server returns it to its sender with the reasons.
+    message that cannot be taken ends with status 65, so that the mail server returns it to its sender with the reasons; one
+    that comes while the database is away ends with status 75, and the mail server tries again.
     """
     city = cities().named(jurisdiction_id)
     message = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
     assert isinstance(message, EmailMessage)
     try:
-        mail = read_mail(message, service_code=service_code)
+        with _bounced():
+            mail = read_mail(message, service_code=service_code)
     except NotAReport as error:
         click.echo(f"passed over: {error}")
         return

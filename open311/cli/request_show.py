@@ -6,7 +6,7 @@ import click
 from rich.table import Table
 
 from db.driver import driver
-from open311.cases.life import Life, Promise, cities_with, life_of
+from open311.cases.life import Clock, Life, cities_with, life_of
 from open311.cli.acting import acting, number_argument, refusals, who
 from open311.cli.edge import Refused, show_table, with_app
 from open311.jurisdictions import City, cities
@@ -37,11 +37,11 @@ def _show(life: Life, city: City) -> None:
     def local(moment: datetime | None) -> str:
         return "" if moment is None else moment.astimezone(city.zone).strftime("%Y-%m-%d %H:%M")
 
-    def kept(promise: Promise) -> str:
-        end = promise.stopped_at
+    def kept(clock: Clock) -> str:
+        end = clock.stopped_at
         if end is None:
             return "runs"
-        return f"{'kept' if end <= promise.due_at else 'missed'}, ended {local(end)}"
+        return f"{'kept' if end <= clock.due_at else 'missed'}, ended {local(end)}"
 
     click.echo(f"{held.number}  {held.service_code}  {life.status_name}  priority {life.priority}  version {life.version}")
     click.echo(f"received {local(held.requested_at)} by {life.channel}; times are those of {city.zone.key}")
@@ -65,8 +65,8 @@ def _show(life: Life, city: City) -> None:
             )
         click.echo()
         show_table(table)
-    for promise in life.promises:
-        click.echo(f"{promise.phase or 'the request'}: due {local(promise.due_at)}, {kept(promise)}")
+    for clock in life.clocks:
+        click.echo(f"{clock.phase or 'the request'}: due {local(clock.due_at)}, {kept(clock)}")
     click.echo()
     table = Table("when", "what", "", "who", box=None)
     for happening in life.happenings:

@@ -86,9 +86,18 @@ def close(doing: Doing, reason: str | None, words: str | None, language: str) ->
 @click.command()
 @on_request
 @reason_option
-def reopen(doing: Doing, reason: str) -> str:
+@words_option
+def reopen(doing: Doing, reason: str, words: str | None) -> str:
     """Open request NUMBER again, as long after its closing as the city allows."""
-    held = statuses.reopen(doing.connection, doing.city, doing.number, by=doing.by, reason=one_line(reason), now=doing.now)
+    held = statuses.reopen(
+        doing.connection,
+        doing.city,
+        doing.number,
+        by=doing.by,
+        reason=one_line(reason),
+        words=words,
+        now=doing.now,
+    )
     return f"{held.number} is open again, with {held.answers_for}"
 
 

@@ -6,15 +6,19 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+from psycopg import Connection
 from rich.table import Table
 
 from db.driver import driver
 from open311 import accounts
 from open311.accounts import AskedRole, create_account, find_account, list_accounts, set_active, set_password
+from open311.actors import operator
+from open311.cli.acting import by_option
 from open311.cli.edge import jurisdiction_option, show_table, with_app
-from open311.jurisdictions import cities
+from open311.jurisdictions import City, cities
 from open311.models.account import STAFF_ROLES
 from open311.passwords import MIN_CHARACTERS
+from open311.staff_log import changes, keep
 from schemas.moment import whole_second, write
 
 
@@ -62,8 +66,9 @@ def role_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--name", required=True, help="as history and pages show it")
 @stdin_option
 @click.option("--no-password", is_flag=True, help="signs in by OpenID Connect only")
+@by_option
 @with_app
-def create(email: str, name: str, password_stdin: bool, no_password: bool) -> None:
+def create(email: str, name: str, password_stdin: bool, no_password: bool, by: str) -> None:
     """Make an account for EMAIL, with a password that is asked for.  It may do nothing until it is given a role."""
     if password_stdin and no_password:
         raise click.UsageError("--password-stdin and --no-password cannot be together")
@@ -71,6 +76,7 @@ def create(email: str, name: str, password_stdin: bool, no_password: bool) -> No
     password = None if no_password else _asked_password(password_stdin)
     with driver.transaction() as connection:
         create_account(connection, email, name, password=password, now=_now())
+        _log(connection, "account created", by, account=email)
     click.echo(f"made {email}")
 
 
@@ -98,61 +104,109 @@ def list_() -> None:
 @user.command("grant")
 @email_argument
 @role_options
+@by_option
 @with_app
-def grant(email: str, role: str, jurisdiction_id: str, department_code: str | None, district: tuple[str, str] | None) -> None:
+def grant(
+    email: str,
+    role: str,
+    jurisdiction_id: str,
+    department_code: str | None,
+    district: tuple[str, str] | None,
+    by: str,
+) -> None:
     """Give EMAIL a role in a city: for a department, for a district, or for all of it."""
     asked, city = AskedRole(role=role, department_code=department_code, district=district), cities().named(jurisdiction_id)
     with driver.transaction() as connection:
         accounts.grant(connection, email, asked, city, now=_now())
+        _log(connection, "role given", by, account=email, city=city, asked=asked)
     click.echo(f"{accounts.read_email(email)} is {_in_words(asked)} in {city.jurisdiction_id}")
 
 
 @user.command("revoke-grant")
 @email_argument
 @role_options
+@by_option
 @with_app
 def revoke_grant(
-    email: str, role: str, jurisdiction_id: str, department_code: str | None, district: tuple[str, str] | None
+    email: str,
+    role: str,
+    jurisdiction_id: str,
+    department_code: str | None,
+    district: tuple[str, str] | None,
+    by: str,
 ) -> None:
     """Take a role away from EMAIL; at once, also where the account is signed in."""
     asked, city = AskedRole(role=role, department_code=department_code, district=district), cities().named(jurisdiction_id)
     with driver.transaction() as connection:
         accounts.revoke_grant(connection, email, asked, city)
+        _log(connection, "role taken away", by, account=email, city=city, asked=asked)
     click.echo(f"{accounts.read_email(email)} is not {_in_words(asked)} in {city.jurisdiction_id} any more")
 
 
 @user.command("disable")
 @email_argument
+@by_option
 @with_app
-def disable(email: str) -> None:
+def disable(email: str, by: str) -> None:
     """Stop an account: it is signed out, and cannot sign in."""
     with driver.transaction() as connection:
         set_active(connection, email, is_active=False)
+        _log(connection, "account disabled", by, account=email)
     click.echo(f"disabled {accounts.read_email(email)}")
 
 
 @user.command("enable")
 @email_argument
+@by_option
 @with_app
-def enable(email: str) -> None:
+def enable(email: str, by: str) -> None:
     """Let a stopped account sign in again."""
     with driver.transaction() as connection:
         set_active(connection, email, is_active=True)
+        _log(connection, "account enabled", by, account=email)
     click.echo(f"enabled {accounts.read_email(email)}")
 
 
 @user.command("password")
 @email_argument
 @stdin_option
+@by_option
 @with_app
-def password(email: str, password_stdin: bool) -> None:
+def password(email: str, password_stdin: bool, by: str) -> None:
     """Give EMAIL a new password, which is asked for; the account is signed out everywhere."""
     with driver.connection() as connection:
         find_account(connection, email)
     given = _asked_password(password_stdin)
     with driver.transaction() as connection:
         set_password(connection, email, given)
+        _log(connection, "password given", by, account=email)
     click.echo(f"{accounts.read_email(email)} has a new password")
+
+
+@user.command("log")
+@with_app
+def log() -> None:
+    """Who did what to accounts and keys, the newest first."""
+    with driver.connection() as connection:
+        found = changes(connection)
+    table = Table("when", "who", "did", "", box=None)
+    for each in found:
+        facts = {name: value for name, value in each.facts.items() if name != "by"}
+        table.add_row(
+            write(each.at), each.facts["by"], each.kind, ", ".join(f"{name} {value}" for name, value in facts.items())
+        )
+    show_table(table)
+
+
+def _log(
+    connection: "Connection[Any]", kind: str, by: str, *, account: str, city: City | None = None, asked: AskedRole | None = None
+) -> None:
+    facts = {
+        "account": accounts.read_email(account),
+        "role": None if asked is None else _in_words(asked),
+        "city": None if city is None else city.jurisdiction_id,
+    }
+    keep(connection, kind, facts, by=operator(by), now=_now())
 
 
 def _asked_password(from_stdin: bool) -> str:

@@ -1,6 +1,6 @@
 """Tables of the service, a file per noun."""
 
-from open311.models.account import Account, AccountGrant, AccountSession
+from open311.models.account import Account, AccountGrant, AccountSession, StaffChange
 from open311.models.api_key import ApiKey, ApiKeyGrant
 from open311.models.casework import CaseStatus, CaseworkChange, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
 from open311.models.jurisdiction import Jurisdiction
@@ -36,5 +36,6 @@ __all__ = [
     "ServiceAttribute",
     "ServiceRequest",
     "ServiceTarget",
+    "StaffChange",
     "UpdateReporter",
 ]

@@ -1,8 +1,10 @@
 """Accounts of staff, what each may do in which city, and who is signed in."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, LargeBinary, Text, UniqueConstraint, text
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base, city_key
@@ -91,3 +93,14 @@ class AccountSession(Base):
     account_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("account.id"))
     began_at: Mapped[datetime]
     ends_at: Mapped[datetime]
+
+
+class StaffChange(Base):
+    """What was done to an account or a key: appended, never changed.  facts: by whom ("by"), to whose, and what."""
+
+    __tablename__ = "staff_change"
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(always=False), primary_key=True)
+    at: Mapped[datetime]
+    kind: Mapped[str] = mapped_column(Text)
+    facts: Mapped[dict[str, Any]] = mapped_column(JSONB)

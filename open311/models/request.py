@@ -86,7 +86,7 @@ class ServiceRequest(CityRow, Base):
             "id",
             postgresql_where=text("unplaced_because is not null and status = 'open'"),
         ),
-        Index("ix_service_request_open", "jurisdiction_id", "id", postgresql_where=text("status = 'open'")),
+        Index("ix_service_request_open", "jurisdiction_id", "department_id", "id", postgresql_where=text("status = 'open'")),
     )
 
     number: Mapped[str | None] = mapped_column(Text)

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Double,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -70,8 +71,9 @@ class RequestPhase(CityRow, Base):
 class RequestClock(CityRow, Base):
     """A target that runs: of the request, or of one of its phases.
 
-    target: schemas.casework.TargetSchema as it was when the clock began.  next_step: how many steps of the ladder were
-    taken; next_step_at: when the next is due, null when there is none or the clock stands.  stopped_at: it has ended.
+    target: schemas.casework.TargetSchema as it was when the clock began.  climbed_to: the share of the target at which the
+    last steps of a ladder were taken; next_step_at: when the next are due, null when there are none or the clock stands.
+    stopped_at: it has ended.
     """
 
     __tablename__ = "request_clock"
@@ -92,7 +94,7 @@ class RequestClock(CityRow, Base):
     started_at: Mapped[datetime]
     target: Mapped[dict[str, Any]] = mapped_column(JSONB)
     due_at: Mapped[datetime]
-    next_step: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
+    climbed_to: Mapped[float] = mapped_column(Double, server_default=text("0"))
     next_step_at: Mapped[datetime | None]
     stopped_at: Mapped[datetime | None]
 

@@ -451,12 +451,27 @@ def test_a_department_s_key_is_good_only_where_it_answers(updates: Updates, form
     assert updates.status() == "closed"
 
 
+@in_both_formats
+def test_an_update_that_is_sent_again_is_the_same_whoever_answers_now(updates: Updates, format: str) -> None:
+    department_id, city_id = _department(updates)
+    key = updates.new_key((UPDATES,), jurisdiction_ids=[city_id], department_id=department_id)
+    whose = updates.connection.execute("select department_id from service_request where number = 'A-1'").fetchone()
+    updates.connection.execute("update service_request set department_id = %s where number = 'A-1'", [department_id])
+    first = updates.post({"status": "IN_PROGRESS"}, format, key=key)
+    updates.connection.execute("update service_request set department_id = %s where number = 'A-1'", whose)
+
+    again = updates.post({"status": "IN_PROGRESS"}, format, key=key)
+
+    assert (first.status, again.status) == (200, 200)
+    assert updates.post({"status": "IN_PROGRESS", "update_id": "another"}, format, key=key).status == 403
+
+
 # Phases
 
 
 @pytest.fixture
 def in_phases(updates: Updates) -> str:
-    """The number of a request that is worked in two phases, of which the first was done."""
+    """The number of a request that is worked in two phases, one after the other."""
     row = updates.connection.execute(
         "select s.id, s.jurisdiction_id, d.code from service s join department d on d.jurisdiction_id = s.jurisdiction_id"
         " join jurisdiction j on j.id = s.jurisdiction_id where j.slug = %s and s.code = 'graffiti' order by d.id limit 1",
@@ -492,7 +507,44 @@ def test_closing_skips_what_is_open_with_that_reason_and_reopen_opens_the_last(u
     updates.posted(service_request_id=in_phases, update_id="102", status="REOPEN", description="It is there again")
 
     assert updates.status(in_phases) == "open"
-    assert [(code, state) for code, state, _ in _phases(updates)] == [("look", "open"), ("clean", "skipped")]
+    assert [(code, state) for code, state, _ in _phases(updates)] == [("look", "open"), ("clean", "waiting")]
+
+
+def test_a_department_that_works_one_phase_says_that_its_part_is_done(updates: Updates, in_phases: str) -> None:
+    department_id, city_id = _department(updates)
+    key = updates.new_key((UPDATES,), jurisdiction_ids=[city_id], department_id=department_id)
+    of = "where request_id = (select id from service_request where number = %s)"
+    updates.connection.execute(
+        "update request_phase p set department_id = case p.code when 'look' then %s else r.department_id end,"
+        " unit_id = null from service_request r where r.id = p.request_id and r.number = %s",
+        [department_id, in_phases],
+    )
+
+    done = updates.post({"service_request_id": in_phases, "status": "FIXED", "description": "Looked at"}, key=key)
+    again = updates.post({"service_request_id": in_phases, "status": "FIXED", "description": "Looked at"}, key=key)
+
+    assert (done.status, again.status, again.body) == (200, 200, done.body)
+    assert updates.status(in_phases) == "open"
+    assert [(code, state) for code, state, _ in _phases(updates)] == [("look", "done"), ("clean", "open")]
+    assert updates.connection.execute(f"select 1 from request_update {of}", [in_phases]).fetchall()
+
+
+@pytest.mark.parametrize(("word", "status"), [("FIXED", "closed"), ("DUPLICATE", "closed"), ("IN_PROGRESS", "open")])
+def test_a_city_with_statuses_of_its_own_knows_the_words_by_open_and_closed(updates: Updates, word: str, status: str) -> None:
+    updates.connection.execute(
+        "update case_status set wire = code || '-here' where code not in ('open', 'closed')"
+        " and jurisdiction_id = (select id from jurisdiction where slug = %s)",
+        [SEATTLE],
+    )
+    updates.connection.execute(
+        "update case_status set code = code || '-here' where code not in ('open', 'closed')"
+        " and jurisdiction_id = (select id from jurisdiction where slug = %s)",
+        [SEATTLE],
+    )
+    updates.connection.execute("update jurisdiction set casework_version = 'of its own' where slug = %s", [SEATTLE])
+
+    assert updates.post({"status": word}).status == 200
+    assert updates.status() == status
 
 
 def test_a_missing_field_is_refused_even_when_all_others_are_there(updates: Updates) -> None:

@@ -8,10 +8,10 @@ import pytest
 from psycopg import Connection
 from sqlalchemy.orm import Session
 
-from open311.actors import Actor, Grant, NotAllowed, operator
-from open311.cases import assignment, statuses
+from open311.actors import ACCEPT, Actor, Grant, NotAllowed, operator
+from open311.cases import assignment, phasing, statuses
 from open311.cases.assignment import NothingChanges, RequestClosed, UnknownPerson
-from open311.cases.holding import FormIsStale, require_unchanged
+from open311.cases.holding import FormIsStale, hold, require_unchanged
 from open311.cases.life import life_of
 from open311.cases.phases import ReasonMissing
 from open311.cases.rerouting import Changes, change, release
@@ -197,11 +197,40 @@ def test_who_may_do_what_with_a_request_of_public_works_in_the_west(trees: Worki
 def test_a_form_that_was_filled_in_before_somebody_else_acted_is_refused(trees: Working, people: People):
     number = trees.take("pothole", at=LOADED)
     version = life_of(trees.connection, trees.city, number, by=people["Wim"]).version
-    require_unchanged(trees.connection, trees.city, number, version=version)
+    require_unchanged(trees.connection, trees.city, number, by=people["Wim"], version=version)
     assignment.accept(trees.connection, trees.city, number, by=people["Wim"], now=NOW)
 
     with pytest.raises(FormIsStale):
-        require_unchanged(trees.connection, trees.city, number, version=version)
+        require_unchanged(trees.connection, trees.city, number, by=people["Wim"], version=version)
+
+
+def test_what_was_given_away_meanwhile_is_found_with_whose_it_is_now(own_trees: Working, own: "Connection[Any]"):
+    people = own_trees.staff(now=LOADED)
+    number = own_trees.take("pothole", at=LOADED)
+    own_trees.session.commit()
+    assignment.reassign(own_trees.connection, own_trees.city, number, "PARKS", by=ANN, reason="roots", now=NOW)
+    phasing.add(
+        own_trees.connection, own_trees.city, number, code="saw", name="Saw", department="HALL", by=ANN, reason="x", now=NOW
+    )
+    told: list[Any] = []
+
+    def second() -> None:
+        with Session(own_trees.session.get_bind()) as session:
+            try:
+                hold(own_trees.through(session).connection, own_trees.city, number, people["Pat"], ACCEPT)
+            except Exception as error:
+                told.append(error)
+                raise
+            told.append(hold(own_trees.through(session).connection, own_trees.city, number, ANN, ACCEPT))
+
+    other = threading.Thread(target=second)
+    other.start()
+    waiting_for_a_lock(own)
+    own_trees.session.commit()
+    other.join()
+
+    (held,) = told
+    assert (held.answers_for, [phase.code for phase in held.phases]) == ("Parks", ["work", "saw"])
 
 
 def test_of_two_who_accept_at_once_one_does(own_trees: Working, own: "Connection[Any]"):

@@ -3,10 +3,13 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
+import yaml
 
 from open311.actors import operator
 from open311.cases import phasing, statuses
 from open311.cases.rerouting import Changes, change
+from open311.cases.settling import settle_batch
+from schemas.working import STANDARD_STATUSES
 from tests.cases.conftest import LOADED
 from tests.cases.working import Working
 
@@ -123,3 +126,31 @@ def test_a_phase_has_its_own_target_from_when_it_begins(trees: Working):
 
     clocks = trees.clocks(number)
     assert (clocks["traffic"].stopped_at, clocks["haul"].due_at) == (at(2, 11), at(3, 3))
+
+
+def test_a_status_that_stops_the_clock_no_more_leaves_nothing_standing(trees: Working):
+    number = trees.take("pothole", at=at(2, 10))
+    become(trees, number, "waiting", at(2, 11))
+    listed = [{**each, "stops_clock": False} for each in STANDARD_STATUSES]
+    trees.folder.write("statuses.yml", yaml.safe_dump(listed))
+    trees.load(now=LOADED)
+
+    become(trees, number, "open", at(2, 12))
+
+    assert trees.rows("select 1 from request_pause where until is null") == []
+    assert trees.request(number).expected_at == at(5, 11)
+
+
+def test_other_hours_change_what_is_due_by_them(trees: Working):
+    number, by_the_clock = trees.take("pothole", at=at(2, 10)), trees.take("tree", at=at(2, 10))
+    was = trees.request(by_the_clock).expected_at
+    trees.folder.change("calendars.yml", "mon-fri: ['08:00-16:00']", "tue: ['09:00-12:00']")
+    trees.load(now=LOADED)
+
+    assert settle_batch(trees.connection, jurisdiction_id=trees.city.id, after_id=0) is not None
+    assert settle_batch(trees.connection, jurisdiction_id=trees.city.id, after_id=trees.request(by_the_clock).id) is None
+
+    # Monday the 2nd at ten counts from the next opening, Tuesday at nine: three Tuesdays later, at noon at the latest.
+    assert trees.request(number).expected_at.astimezone(trees.city.zone).isoformat() == "2026-03-24T09:00:00-04:00"
+    assert trees.request(by_the_clock).expected_at == was
+    assert trees.rows("select 1 from procrastinate_jobs where task_name = 'settle_city'")

@@ -95,6 +95,23 @@ def test_another_department_has_another_ladder(trees: Working):
     assert (len(steps(trees, to_parks)), len(steps(trees, to_works))) == (0, 1)
 
 
+def test_what_comes_to_another_ladder_goes_on_at_the_share_that_it_was_at(trees: Working):
+    trees.folder.write(
+        "ladders.yml",
+        "- {code: works, for_department: WORKS, steps: [{used: 0.5, priority: high, alert: supervisor}]}\n"
+        "- {code: parks, for_department: PARKS, steps: [{used: 0.4, alert: supervisor}, {used: 0.8, priority: urgent}]}\n",
+    )
+    trees.load(now=LOADED)
+    number = trees.take("pothole", at=NOON)
+    run(trees, now=NOON + timedelta(days=2))
+    assert trees.request(number).priority == 1
+
+    reassign(trees.connection, trees.city, number, "PARKS", by=ANN, reason="roots", now=NOON + timedelta(days=2))
+    run(trees, now=NOON + timedelta(days=3))
+
+    assert [priority for _, priority, _ in steps(trees, number)] == ["high", "urgent"]
+
+
 def test_each_clock_climbs_the_ladder_of_who_it_is_of(trees: Working):
     trees.folder.write("ladders.yml", "- {code: works, for_department: WORKS, steps: [{used: 0.5, priority: high}]}\n")
     trees.load(now=LOADED)

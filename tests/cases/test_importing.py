@@ -1,7 +1,7 @@
 """Past cases become requests of ours; and how far our rules agree with what a city recorded."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -416,3 +416,24 @@ def test_the_score_of_no_cases_is_nothing(connection: "Connection[Any]", city: C
 
 def _mapping(folder: SmallCity) -> ExportMapping:
     return ExportMapping(folder.path / "mapping.yml")
+
+
+def test_the_target_of_an_open_case_runs_from_when_it_came_in_and_what_is_past_alerts_nobody(
+    city: City, folder: SmallCity, run: Any, connection: "Connection[Any]"
+):
+    folder.write("targets.yml", "- {hours: 20000}\n")
+    folder.write("ladders.yml", "- {code: all, steps: [{used: 0.001, alert: supervisor}, {used: 100, alert: supervisor}]}\n")
+    load_folder(db.session(), read_folder(folder.path), now=NOW)
+
+    run(
+        folder.record(
+            "A-1,2026-01-15T09:30:00,,Pothole,42.35,-71.15,WORKS,",
+            "A-2,2026-01-15T09:30:00,2026-01-16,Pothole,42.35,-71.15,WORKS,",
+        )
+    )
+
+    clocks = connection.execute(
+        "select r.number, c.due_at - c.started_at, c.next_step_at > now() from request_clock c"
+        " join service_request r on r.id = c.request_id"
+    ).fetchall()
+    assert clocks == [("A-1", timedelta(hours=20000), True)]

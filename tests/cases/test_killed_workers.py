@@ -46,7 +46,7 @@ def take_in(town: Smallville, accepted: list[str]) -> None:
             # Half of the two hours for the traffic are over.
             town.connection.execute(
                 "update request_clock set next_step_at = now() where next_step_at is not null and phase_id is not null"
-                " and next_step = 0 and request_id = (select max(id) from service_request)"
+                " and climbed_to = 0 and request_id = (select max(id) from service_request)"
             )
         town.session.commit()
 

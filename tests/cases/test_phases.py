@@ -352,6 +352,49 @@ def test_what_left_its_plan_is_in_the_queue_as_a_whole(trees: Working):
     change(trees.connection, trees.city, number, Changes(service_code="pothole"), by=ANN, now=NOW)
     desk = casework(trees.connection, trees.city.id).desk("WORKS")
 
-    queued = worklist(trees.connection, jurisdiction_id=trees.city.id, desk_id=desk.id)
+    queued = worklist(trees.connection, desk, jurisdiction_id=trees.city.id)
 
     assert [(each.number, each.phase) for each in queued] == [(number, None)]
+
+
+def test_what_had_not_begun_when_it_was_closed_early_waits_again_when_it_is_reopened(trees: Working):
+    number = planned(trees, SIDE_BY_SIDE).take(at=LOADED)
+    statuses.set_status(trees.connection, trees.city, number, "closed", by=ANN, now=NOW)
+    assert set(states(trees, number).values()) == {"skipped"}
+
+    statuses.reopen(trees.connection, trees.city, number, by=ANN, reason="it lies there", now=NOW + HOUR)
+
+    assert states(trees, number) == {"traffic": "open", "saw": "waiting", "wires": "waiting", "haul": "waiting"}
+    finish(trees, number, "traffic")
+    assert trees.request(number).status == "open"
+
+
+def test_a_department_skips_no_phase_of_another_that_waits(trees: Working, people: People):
+    number = trees.take(at=LOADED)
+
+    with pytest.raises(NotAllowed):
+        phasing.skip(trees.connection, trees.city, number, "haul", by=people["Wim"], reason="no time", now=NOW)
+
+    assert states(trees, number) == {"traffic": "open", "haul": "waiting"}
+
+
+def test_who_works_one_phase_does_not_close_what_others_have_left(trees: Working, people: People):
+    number = planned(trees, SIDE_BY_SIDE).take(at=LOADED)
+
+    with pytest.raises(NotAllowed):
+        statuses.set_status(trees.connection, trees.city, number, None, by=people["Wim"], reason="filled", now=NOW)
+    assert trees.request(number).status == "open"
+    statuses.set_status(trees.connection, trees.city, number, "closed", by=people["Pat"], now=NOW)
+
+    assert trees.request(number).status == "closed"
+
+
+def test_why_it_was_reopened_is_told_to_those_who_work_it(trees: Working):
+    number = trees.take(at=LOADED)
+    statuses.set_status(trees.connection, trees.city, number, "fixed", by=ANN, now=NOW)
+
+    statuses.reopen(trees.connection, trees.city, number, by=ANN, reason="the neighbour is angry", now=NOW + HOUR)
+
+    assert trees.told(number)[-1] == ("open", None)
+    assert trees.request(number).status_notes is None
+    assert trees.events(number, "reopened")[0].facts["why"] == "the neighbour is angry"

@@ -10,6 +10,7 @@ from open311.actors import Actor, NotAllowed
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import take_in
 from open311.cases.receiving import CHANNELS, NotAReport, read_mail, read_taken
+from schemas.problems import Problems
 from tests.cases.conftest import LOADED
 from tests.cases.smallville import IN_WEST
 from tests.cases.working import Working
@@ -106,7 +107,7 @@ def test_a_message_that_is_not_well_formed_is_read_as_far_as_it_can_be(odd: Emai
     assert read_mail(odd, service_code="tree").fields["description"][0].startswith("Fallen tree\n\nA tree lies there")
 
 
-@pytest.mark.parametrize("header", ["Auto-Submitted: auto-replied", "Auto-Submitted: auto-generated; x=y", "List-Id: <l.x>"])
+@pytest.mark.parametrize("header", ["Auto-Submitted: auto-replied", "Auto-Submitted: auto-generated; x=y"])
 def test_what_no_person_wrote_is_no_report(header: str):
     with pytest.raises(NotAReport):
         read_mail(mail(header), service_code="tree")
@@ -123,3 +124,15 @@ def test_one_message_id_is_one_reference_and_none_is_none():
     )
 
     assert (first == second, first == other, none) == (True, False, None)
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"\0\0\0", b"From: a@example.org\r\nSubject: \r\n\r\n \r\n"], ids=["empty", "nul", "blank"]
+)
+def test_a_message_that_says_nothing_is_refused(raw: bytes):
+    message: EmailMessage = message_from_bytes(raw, policy=policy.default)  # type: ignore[assignment]
+
+    with pytest.raises(Problems) as refused:
+        read_mail(message, service_code="tree")
+
+    assert refused.value.messages == ["the message says nothing: it has neither a subject nor a text"]

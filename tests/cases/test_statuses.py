@@ -35,7 +35,7 @@ def test_what_is_open_may_become_anything_and_what_is_closed_is_corrected_or_reo
     for code in OPEN + CLOSED:
         with trees.connection.transaction(force_rollback=True):
             try:
-                statuses.set_status(trees.connection, trees.city, number, code, by=ANN, now=NOW + HOUR)
+                statuses.set_status(trees.connection, trees.city, number, code, by=ANN, words="so", now=NOW + HOUR)
             except StatusNotAllowed:
                 assert trees.request(number).case_status == before
             else:
@@ -147,3 +147,25 @@ def test_what_is_open_cannot_be_reopened_and_nothing_is_without_a_reason(trees: 
         statuses.reopen(trees.connection, trees.city, number, by=ANN, reason="again", now=NOW)
     with pytest.raises(ReasonMissing):
         statuses.reopen(trees.connection, trees.city, number, by=ANN, reason=" ", now=NOW)
+
+
+def test_a_closed_request_is_not_opened_by_its_status_without_a_word(trees: Working, people: People):
+    number = trees.take("pothole", at=LOADED)
+    statuses.set_status(trees.connection, trees.city, number, None, by=people["Wim"], reason="filled", now=NOW)
+
+    with pytest.raises(ReasonMissing, match="words that say why"):
+        statuses.set_status(trees.connection, trees.city, number, "open", by=people["Wim"], now=NOW)
+    statuses.set_status(trees.connection, trees.city, number, "open", by=people["Wim"], words="it is there again", now=NOW)
+
+    assert trees.request(number).times_reopened == 1
+
+
+def test_who_works_what_is_left_closes_with_a_reason_of_its_own_department(trees: Working, people: People):
+    trees.folder.write("plans.yml", "- {service_code: tree, phases: [{code: road, name: Clear it, department: WORKS}]}\n")
+    trees.load(now=LOADED)
+    number = trees.take(at=LOADED)
+    assert trees.request(number).answers_for == "PARKS"
+
+    statuses.set_status(trees.connection, trees.city, number, None, by=people["Wim"], reason="not-there", now=NOW)
+
+    assert trees.request(number).case_status == "no_further_action"

@@ -130,7 +130,8 @@ def test_holidays_are_there_for_the_years_of_old_cases_and_for_decades(folder: S
 def test_a_day_on_which_two_holidays_fall_is_one_unless_both_are_left_out(folder: SmallCity):
     # In Texas 19 June is two of them.
     both = ["Juneteenth National Independence Day", "Emancipation Day In Texas"]
-    place = "- {{code: office, name: Office, hours: {{}}, holidays: {{country: US, subdivision: TX, without: {}}}}}\n"
+    holidays = "holidays: {{country: US, subdivision: TX, without: {}}}"
+    place = f"- {{{{code: office, name: Office, hours: {{{{sun: ['08:00-09:00']}}}}, {holidays}}}}}\n"
     load(folder, place.format(both[:1]))
     with_one = days(2026)
 
@@ -200,7 +201,7 @@ def test_a_calendar_that_is_gone_is_dropped_with_the_rules_that_named_it(folder:
     load(folder)
     folder.write("rules.csv", "code,department\nday,HALL\n")
 
-    load(folder, "- {code: other, name: Other, hours: {}}\n")
+    load(folder, "- {code: other, name: Other, hours: {sun: ['08:00-09:00']}}\n")
 
     assert codes() == ["other"]
     assert hours() == []
@@ -271,7 +272,9 @@ def test_a_fault_is_told_with_its_line(folder: SmallCity, old: str, new: str, to
         pytest.param("", "1: must be a list", id="an-empty-file"),
         pytest.param("office: {}\n", "1: must be a list", id="a-mapping"),
         pytest.param(
-            "- {code: a, name: A, hours: {}}\n- {code: a, name: B, hours: {}}\n", "2: code: 'a' stands twice", id="code-twice"
+            "- {code: a, name: A, hours: {sun: ['08:00-09:00']}}\n- {code: a, name: B, hours: {sun: ['08:00-09:00']}}\n",
+            "2: code: 'a' stands twice",
+            id="code-twice",
         ),
         pytest.param("- {code: a, name: A}\n", "1: hours: ", id="no-hours"),
         pytest.param("- {code: a, name: A, hours: [\n", "2: not YAML: ", id="no-yaml"),

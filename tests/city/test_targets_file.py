@@ -23,6 +23,7 @@ KNOWN = Known(
     services={"pothole": {}, "tree": {}},
     groups={"Streets": {"pothole"}, "Parks": {"tree"}},
     departments={"WORKS", "PARKS"},
+    whole_departments={"WORKS", "PARKS"},
     calendars={"office"},
     boundaries={},
 )
@@ -94,6 +95,7 @@ def test_the_targets_of_the_demo_cities_name_what_there_is(city: str):
         services={each["service_code"]: {} for each in services},
         groups={each["group"]: set() for each in services},
         departments={each["code"] for each in departments},
+        whole_departments={each["code"] for each in departments},
         calendars={each["code"] for each in read_calendars(folder / "calendars.yml")},
         boundaries={},
     )

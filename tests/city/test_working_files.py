@@ -201,7 +201,7 @@ def test_a_status_that_requests_have_cannot_go(app: Flask, folder: SmallCity):
         (folder.path / name).unlink()
     folder.write("statuses.yml", STATUSES)
 
-    with pytest.raises(BadFile, match="the status 'planned' is gone, and 1 requests have it"):
+    with pytest.raises(BadFile, match="the status 'planned' is gone, and 1 requests and 0 updates have it"):
         town.load(now=NOW)
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from psycopg.rows import namedtuple_row
 
 from db.cluster import Cluster
@@ -18,8 +19,9 @@ from open311 import accounts
 from open311.accounts import AskedRole
 from open311.cases.escalation import escalate_due
 from open311.jurisdictions import read_cities
+from schemas.working import STANDARD_STATUSES
 from tests.cases.treeville import treeville
-from tests.cli.conftest import Run, good, told
+from tests.cli.conftest import Run, good, told, usage
 from tests.conftest import TEMPLATE
 
 Look = Callable[[str], list[Any]]
@@ -207,6 +209,31 @@ def test_a_queue_is_for_those_who_may_see_it(city: Run):
     assert refusal.startswith("Pat (department of PARKS) may not ")
 
 
+def test_alerts_are_seen_by_those_whom_they_are_for(city: Run):
+    number = call(city, "pothole", "--attribute", "DEPTH=shallow")
+    good(city("request", "flag", number, *CITY, "--reason", "children play there"))
+    department = ("--department", "works-east")
+
+    crew = good(city("request", "alerts", *CITY, *department, "--seen", "--as", "wim@small.gov"))
+    supervisor = good(city("request", "alerts", *CITY, *department, "--seen", *WANDA))
+    later = good(city("request", "alerts", *CITY, *department, *WANDA))
+
+    assert ("children play" in crew, "children play" in supervisor, "children play" in later) == (False, True, False)
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        pytest.param(("--code", "we ird", "--name", "x"), "must be letters, digits, - and _ only", id="code"),
+        pytest.param(("--code", "a", "--name", "x", "--target", "3", "working_days"), "calendar is required for", id="target"),
+    ],
+)
+def test_a_phase_is_added_as_a_plan_may_have_it(city: Run, words: tuple[str, ...], refusal: str):
+    number = call(city)
+
+    assert refusal in usage(city("request", "phase", "add", number, *CITY, *words, "--department", "HALL", "--reason", "x"))
+
+
 def test_of_two_who_look_at_the_same_the_second_is_refused(city: Run):
     number = call(city)
     version = re.search(r"version (\d+)", good(city("request", "show", number)))
@@ -303,6 +330,73 @@ def test_nobody_changes_what_is_not_theirs(
     good(city("casework", "import", file, *CITY))  # whom the operator may
 
 
+@pytest.mark.parametrize(
+    ("name", "item", "whose"),
+    [
+        pytest.param(
+            "plans.yml",
+            "- {service_code: secret, department: WORKS, phases: [{code: a, name: Do it, department: PARKS}]}",
+            "plan secret, which is of WORKS and of PARKS",
+            id="plan-of-a-service-that-it-does-not-answer-for",
+        ),
+        pytest.param(
+            "texts.yml",
+            "- {status: open, text: It is ours, department: WORKS}",
+            "text open en, which is of WORKS and of the whole city",
+            id="text-for-every-service",
+        ),
+        pytest.param(
+            "targets.yml",
+            "- {service_code: tree, calendar_days: 3000, valid_from: 2027-01-01, department: WORKS}",
+            "target tree 2027-01-01, which is of WORKS and of PARKS",
+            id="target-of-anothers-service",
+        ),
+        pytest.param(
+            "ladders.yml",
+            "- {code: mine, service_code: secret, department: WORKS, steps: [{used: 0.1, alert: administrator}]}",
+            "ladder mine, which is of WORKS and of PARKS",
+            id="ladder-of-anothers-service",
+        ),
+    ],
+)
+def test_a_department_says_nothing_of_what_is_not_its_own(city: Run, files: Path, name: str, item: str, whose: str):
+    file = files / name
+    text = file.read_text()
+    if name == "targets.yml":
+        text = text.replace("{service_code: tree, hours: 48}", "{service_code: tree, hours: 48, valid_to: 2027-01-01}")
+        file.write_text(text)
+        good(city("casework", "import", file, *CITY))
+    file.write_text(f"{text}{item}\n")
+
+    assert told(city("casework", "import", file, *CITY, *WANDA)) == f"Wanda may not change {whose}"
+
+
+def test_a_department_has_targets_of_its_own_services(city: Run, files: Path):
+    file = files / "targets.yml"
+    file.write_text(f"{file.read_text()}- {{service_code: pothole, working_days: 2, calendar: office, department: WORKS}}\n")
+
+    assert good(city("casework", "import", file, *CITY, *WANDA)).startswith("added: target pothole\n")
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "refusal"),
+    [
+        pytest.param("used: 0.8", "attribute: NOPE, value: '1'", "asks no 'NOPE'", id="attribute-of-no-service"),
+        pytest.param("for_department: WORKS", "for_department: works-east", "(a unit is none)", id="of-a-unit"),
+    ],
+)
+def test_a_ladder_that_nobody_would_climb_is_refused(city: Run, files: Path, old: str, new: str, refusal: str):
+    file = edit(files, "ladders.yml", old, new)
+
+    assert refusal in told(city("casework", "import", file, *CITY))
+
+
+def test_a_calendar_that_never_opens_is_refused(city: Run, files: Path):
+    file = edit(files, "calendars.yml", "hours: {mon-fri: ['08:00-16:00']}", "hours: {}")
+
+    assert told(city("casework", "import", file, *CITY)) == f"{file}:1: hours: must be open on one day of the week at least"
+
+
 def test_a_plan_whose_phases_wait_for_one_another_is_refused_with_its_line(city: Run, files: Path, look: Look):
     file = edit(files, "plans.yml", "name: Redirect the traffic, department", "name: Redirect, after: [haul], department")
 
@@ -326,7 +420,7 @@ def test_a_file_of_no_items_takes_the_last_away_and_an_empty_one_is_refused(city
     file.write_text("[]")
     good(city("casework", "import", file, *CITY, *WANDA))
 
-    assert look("select 1 from closing_reason r join jurisdiction j on j.id = r.jurisdiction_id where code = 'small.gov'") == []
+    assert look("select 1 from closing_reason r join jurisdiction j on j.id = r.jurisdiction_id where slug = 'small.gov'") == []
 
 
 def test_a_status_that_something_names_stays(city: Run, files: Path):
@@ -339,6 +433,27 @@ def test_a_status_that_something_names_stays(city: Run, files: Path):
 
     assert (
         f"{file}:1: closing_reasons.yml would not fit: status: must be a status that is closed (closed), got 'fixed'" in refused
+    )
+
+
+def test_a_status_that_requests_have_is_neither_gone_nor_turned(city: Run, files: Path):
+    number = call(city)
+    good(city("request", "status", number, *CITY, "planned"))
+    good(city("request", "status", number, *CITY, "in_progress"))
+    listed = [dict(each) for each in STANDARD_STATUSES]
+    file = files / "statuses.yml"
+
+    file.write_text(
+        yaml.safe_dump(
+            [each | {"next": [n for n in each["next"] if n != "planned"]} for each in listed if each["code"] != "planned"]
+        )
+    )
+    assert told(city("casework", "import", file, *CITY)) == (
+        "statuses.yml:1: the status 'planned' is gone, and 0 requests and 1 updates have it"
+    )
+    file.write_text(yaml.safe_dump([each | ({"status": "closed"} if each["code"] == "in_progress" else {}) for each in listed]))
+    assert told(city("casework", "import", file, *CITY)) == (
+        "statuses.yml:1: the status 'in_progress' is open and cannot become closed: 1 requests have it"
     )
 
 
@@ -398,7 +513,7 @@ def test_a_message_that_is_delivered_twice_is_one_request(city: Run, look: Look)
 def test_a_message_that_a_machine_sent_is_passed_over(city: Run, look: Look):
     said = good(piped(city, headers="Auto-Submitted: auto-replied\n"))
 
-    assert said == "passed over: the message was sent by a machine or a list, not by a person\n"
+    assert said == "passed over: the message was sent by a machine, not by a person\n"
     assert look("select 1 from service_request") == []
 
 
@@ -427,3 +542,12 @@ def test_a_phase_whose_calendar_the_city_has_not_is_refused(city: Run):
     said = refused(city, number, "phase", "add", *about, "--target", "2", "working_hours", "--calendar", "moon", by="wanda")
 
     assert said == "there is no calendar 'moon': office, always"
+
+
+def test_mail_that_comes_while_the_database_is_away_is_kept_by_the_mail_server(commands: Run, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@127.0.0.1:9/nothing")
+
+    result = commands("request", "receive-mail", *CITY, "--service-code", "tree", input="Subject: x\n\nA tree lies here")
+
+    assert result.exit_code == 75
+    assert "the database does not answer" in result.stderr

@@ -17,6 +17,7 @@ SEATTLES = """
     select d.code from department d join jurisdiction j on j.id = d.jurisdiction_id where slug = 'seattle.gov'
     and d.code not in (select code from department where jurisdiction_id <> d.jurisdiction_id) order by d.id limit 1
 """
+KINDS = ("key revoked", "key created", "role given", "account created")
 GRANTS = """
     select slug, role, d.code as department, l.code as layer, boundary_code from account_grant g
     join jurisdiction j on j.id = g.jurisdiction_id left join department d on d.id = department_id
@@ -287,3 +288,16 @@ def test_a_list_shows_how_each_signs_in(run: Run, ann: str, look: Look):
 
     assert "none OpenID Connect, not yet" in listed[1]
     assert "none password, OpenID Connect" in listed[2]
+
+
+def test_who_did_what_to_accounts_and_keys_is_kept(run: Run, ann: str):
+    good(run("user", "grant", ann, "--role", "call_taker", *BOSTON, "--by", "Root"))
+    secret = good(run("key", "create", "an app", *BOSTON, "--by", "Root")).strip()
+    good(run("key", "revoke", secret[:12], "--by", "Root"))
+
+    lines = good(run("user", "log")).splitlines()[1:]
+
+    assert [line.split("  ")[1].strip() for line in lines[:3]] == ["Root"] * 3
+    assert [kind in line for line, kind in zip(lines, KINDS, strict=True)] == [True] * 4
+    assert all(said in lines[2] for said in ("account ann@city.gov", "role call taker", "city boston.gov"))
+    assert secret not in "".join(lines)
