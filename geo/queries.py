@@ -149,6 +149,16 @@ def _metres_to_edge(area: Spatial, location: Spatial) -> ColumnElement[float]:
     )
 
 
-def _geography(column: ColumnElement[Any]) -> ColumnElement[Any]:
+def within_metres(location: Spatial, other: Spatial, metres: ColumnElement[Any]) -> ColumnElement[bool]:
+    """Whether two points lie within so many metres on the spheroid.  Uses a GiST index of (location::geography)."""
+    return func.ST_DWithin(_geography(location), _geography(other), metres)
+
+
+def metres_between(location: Spatial, other: Spatial) -> ColumnElement[float]:
+    """How far two points lie apart, in metres on the spheroid."""
+    return func.ST_Distance(_geography(location), _geography(other))
+
+
+def _geography(column: Spatial) -> ColumnElement[Any]:
     # Rendered as bare `geography`: with a type and srid the cast would miss an index on (location::geography).
     return cast(column, Geography(geometry_type=None, srid=-1))

@@ -14,6 +14,7 @@ NOTE = "note"
 CHANGE = "change"
 FLAG = "flag"
 REOPEN = "reopen"
+LINK = "link"
 REASSIGN = "reassign"
 ACCEPT = "accept"
 HAND_BACK = "hand_back"
@@ -31,6 +32,7 @@ ACTIONS = {
     CHANGE: "change this request",
     FLAG: "flag this request for attention",
     REOPEN: "reopen this request",
+    LINK: "link this request with another",
     REASSIGN: "reassign this request",
     ACCEPT: "accept this request",
     HAND_BACK: "hand this request back",
@@ -54,11 +56,11 @@ class Role:
 
 
 _IN_A_DEPARTMENT = frozenset(
-    [RECEIVE, READ, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN],
+    [RECEIVE, READ, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN, LINK],
 )
 # The one table of who may do what; docs/roles.md shows it.
 ROLES = {
-    "call_taker": Role("call taker", frozenset([RECEIVE, READ, NOTE, CHANGE, FLAG, REOPEN, REASSIGN])),
+    "call_taker": Role("call taker", frozenset([RECEIVE, READ, NOTE, CHANGE, FLAG, REOPEN, LINK, REASSIGN])),
     "department": Role("department", _IN_A_DEPARTMENT, DEPARTMENT),
     "supervisor": Role("supervisor", _IN_A_DEPARTMENT | {CONFIGURE}, DEPARTMENT),
     "council_office": Role("council office", frozenset([READ]), DISTRICT),

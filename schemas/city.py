@@ -144,6 +144,18 @@ class OfferedSchema(Schema):
     boundaries = fields.List(Words(), required=True, validate=validate.Length(min=1))
 
 
+class SimilarSchema(Schema):
+    """Which earlier requests may be of the same thing: how near, how long ago, of which services (else the group's).
+
+    window_days: null for as long as they are open.  days_after_closing: for so long closed ones count as well.
+    """
+
+    radius_metres = fields.Float(load_default=60.0, validate=validate.Range(min=1, max=2000))
+    window_days = fields.Float(load_default=None, allow_none=True, validate=validate.Range(min=0, min_inclusive=False))
+    days_after_closing = fields.Float(load_default=3.0, validate=validate.Range(min=0, max=3660))
+    services = fields.List(Code(), load_default=None, allow_none=True)
+
+
 class ServiceSchema(Schema):
     """An item of services.yml."""
 
@@ -157,6 +169,7 @@ class ServiceSchema(Schema):
     location_required = fields.Boolean(load_default=True)
     notice = Words()
     offered_in = fields.Nested(OfferedSchema, load_default=None)
+    similar = fields.Nested(SimilarSchema, load_default=None)
     attributes = fields.List(fields.Nested(AttributeSchema), load_default=list)
 
     @validates_schema

@@ -50,6 +50,8 @@ class ExtendedSchema(Schema):
     times_reopened = Order(required=True)
     phases = Items("phase", PhaseSchema)
     media_urls = Items("media_url")
+    parent_service_request_id = Text(allow_none=True)
+    reported_by = Order(required=True)
 
 
 class FollowOnSchema(Schema):
@@ -77,12 +79,32 @@ class ExtendedRequestSchema(RequestSchema):
     notes = Items("note", NoteSchema)
 
 
+class SimilarSchema(Schema):
+    """An earlier request that is likely of the same thing.  reported_by: how many requests are of it."""
+
+    service_request_id = Text(required=True)
+    service_name = Text(required=True)
+    status = Text(required=True)
+    requested_datetime = Moment(required=True)
+    address = Text(allow_none=True)
+    lat = Number(allow_none=True)
+    long = Number(allow_none=True)
+    distance_metres = Number(allow_none=True)
+    reported_by = Order(required=True)
+
+
 class RealtimeReceiptSchema(Schema):
     """The answer to a POST of a realtime service: never a token beside it, nor a null one."""
 
     service_request_id = Text(required=True)
     service_notice = Text(allow_none=True)
     account_id = Text(allow_none=True)
+
+
+class SuggestingReceiptSchema(RealtimeReceiptSchema):
+    """The same with what is likely the same thing, for who asked for it with similar=true."""
+
+    similar_requests = Items("similar_request", SimilarSchema)
 
 
 class BatchReceiptSchema(Schema):
@@ -110,6 +132,8 @@ class TokenSchema(Schema):
 REQUESTS = Representation(schema=RequestSchema, plural="service_requests", singular="request")
 EXTENDED_REQUESTS = Representation(schema=ExtendedRequestSchema, plural="service_requests", singular="request")
 REALTIME_RECEIPT = Representation(schema=RealtimeReceiptSchema, plural="service_requests", singular="request")
+SUGGESTING_RECEIPT = Representation(schema=SuggestingReceiptSchema, plural="service_requests", singular="request")
 BATCH_RECEIPT = Representation(schema=BatchReceiptSchema, plural="service_requests", singular="request")
 BLACKBOX_RECEIPT = Representation(schema=BlackboxReceiptSchema, plural="service_requests", singular="request")
+SIMILAR = Representation(schema=SimilarSchema, singular="similar_request", plural="similar_requests")
 TOKENS = Representation(schema=TokenSchema, plural="service_requests", singular="request")

@@ -15,6 +15,7 @@ from open311.api.form import Form
 from open311.api.fragments import Fragments
 from open311.api.paging import page_headers
 from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
+from open311.api.similar import similar_rows
 from open311.cases.extending import extended
 from open311.cases.locating import locate
 from open311.cases.photos import PhotoShelf
@@ -26,7 +27,7 @@ from open311.keys import REPORT
 from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
-from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS
+from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS, SUGGESTING_RECEIPT
 from schemas.text import one_line
 
 # The report's number in FixMyStreet: posted again with the same key, it is the same request.
@@ -65,6 +66,19 @@ def create_request(form: Form, city: City, actor: Actor, format: str) -> Respons
             client_reference=_client_reference(form),
         )
     told = (service.notice, posted.submission.person.get("account_id"))
+    if receipt.number is not None and form.first("similar").lower() == "true":
+        sent = posted.submission
+        with driver.connection() as connection:
+            rows = similar_rows(
+                connection,
+                city,
+                service.new.id,
+                point=located.point,
+                address=sent.address,
+                words=sent.description,
+                but=receipt.number,
+            )
+        return respond(SUGGESTING_RECEIPT, [(receipt.number, *told, rows)], format)
     if receipt.number is not None:
         return respond(REALTIME_RECEIPT, [(receipt.number, *told)], format)
     if receipt.token is not None:

@@ -26,8 +26,11 @@ from open311.models import (
 )
 from routing.calendars import Calendar, Hours, read_hours
 from routing.models import Department
+from schemas.city import SimilarSchema
 
 OPEN, CLOSED = "open", "closed"
+# What holds for a service whose item says nothing of it; docs/duplicates.md has how well it does.
+_ALIKE: Mapping[str, Any] = SimilarSchema().load({})
 
 
 class UnknownStatus(LookupError):
@@ -99,6 +102,16 @@ class LadderOf:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Likeness:
+    """Which earlier requests may be of the same thing as one of a service: see schemas.city.SimilarSchema."""
+
+    radius_metres: float
+    window_days: float | None
+    days_after_closing: float
+    service_ids: Sequence[int]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Casework:
     """How a city works: looked up, never searched in the database again until somebody changes it."""
 
@@ -114,6 +127,7 @@ class Casework:
     _plans: Mapping[int, Sequence[Mapping[str, Any]]]
     _ladders: Sequence[Any]
     services: Mapping[str, tuple[int, str]]
+    _similar: Mapping[int, Mapping[str, Any]]
 
     def status(self, code: str) -> Status:
         """The status of this code; raises UnknownStatus."""
@@ -179,6 +193,19 @@ class Casework:
         """A target's details with the hours of its calendar."""
         return timed(target, self.hours, self.zone)
 
+    def likeness_of(self, service_id: int) -> Likeness:
+        """What may be of the same thing as a request of this service: its own rule, else its group's requests nearby."""
+        rule = self._similar.get(service_id) or _ALIKE
+        group = next(group for each, group in self.services.values() if each == service_id)
+        codes = rule["services"]
+        ids = [each for code, (each, its) in self.services.items() if (its == group if codes is None else code in codes)]
+        return Likeness(
+            radius_metres=rule["radius_metres"],
+            window_days=rule["window_days"],
+            days_after_closing=rule["days_after_closing"],
+            service_ids=[*dict.fromkeys([service_id, *ids])],
+        )
+
     def plan_of(self, service_id: int) -> Sequence[Mapping[str, Any]]:
         """The phases of a service's plan; none when it has no plan."""
         return self._plans.get(service_id, ())
@@ -221,6 +248,7 @@ def _read(connection: "Connection[Any]", jurisdiction_id: int, city: Any) -> Cas
     plans: dict[int, Sequence[Mapping[str, Any]]] = {
         row.service_id: row.details["phases"] for row in _PLANS.run(connection, **key)
     }
+    services = _SERVICES.run(connection, **key).fetchall()
     departments = {row.id: row for row in _DEPARTMENTS.run(connection, **key)}
     # What speaks of one service first, then of a department, then of everything.
     ladders = sorted(
@@ -252,7 +280,8 @@ def _read(connection: "Connection[Any]", jurisdiction_id: int, city: Any) -> Cas
             for row in departments.values()
         },
         hours={row.code: hours[row.id] for row in _CALENDARS.run(connection, **key)},
-        services={row.code: (row.id, row.service_group) for row in _SERVICES.run(connection, **key)},
+        services={row.code: (row.id, row.service_group) for row in services},
+        _similar={row.id: row.similar for row in services if row.similar},
         _reasons=[
             ClosingReason(code=row.code, name=row.name, status=row.case_status, department_id=row.department_id)
             for row in _REASONS.run(connection, **key)
@@ -292,4 +321,4 @@ _PLANS = _all_of(PhasePlan, "service_id", "details")
 _LADDERS = _all_of(Ladder, "code", "service_id", "for_department_id", "details", "position")
 _DEPARTMENTS = _all_of(Department, "id", "code", "name", "parent_id")
 _CALENDARS = _all_of(Calendar, "id", "code")
-_SERVICES = _all_of(Service, "id", "code", "service_group")
+_SERVICES = _all_of(Service, "id", "code", "service_group", "similar")

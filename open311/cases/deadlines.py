@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, and_, bindparam, delete, func, insert, literal_column, null, select, update
+from sqlalchemy import BigInteger, and_, bindparam, delete, func, insert, literal_column, null, or_, select, update
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
@@ -206,6 +206,7 @@ _SET = Statement(
 )
 _EXPECT = Statement(
     update(ServiceRequest)
-    .where(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == _REQUEST)
+    # What follows it is promised what it is.
+    .where(ServiceRequest.jurisdiction_id == _CITY, or_(ServiceRequest.id == _REQUEST, ServiceRequest.parent_id == _REQUEST))
     .values(expected_at=bindparam("expected_at", type_=_MOMENT))
 )

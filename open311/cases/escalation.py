@@ -92,6 +92,14 @@ def heed_words(connection: "Connection[Any]", work: Casework, held: Held, *, now
         _take(connection, held, step, kind="flagged", why=why, by=SYSTEM, phase=None, now=now)
 
 
+def heed_report(connection: "Connection[Any]", work: Casework, held: Held, report: Held, *, now: datetime) -> None:
+    """Take the steps that a second report of the same thing calls for, on the request that is worked."""
+    ladder = work.ladder_of(held.service_id, held.department_id)
+    for step, why in steps_for_words(ladder, report.description, report.attributes):
+        why = f"of {report.number}, which reports the same: {why}"
+        _take(connection, held, step, kind="flagged", why=why, by=SYSTEM, phase=None, now=now)
+
+
 def _climb(connection: "Connection[Any]", work: Casework, held: Held, *, now: datetime) -> None:
     """Take every step that is due of every clock of the request."""
     for clock in _CLOCKS.run(connection, **held.key, now=now).fetchall():

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
@@ -67,6 +67,8 @@ def extended(
             row.times_reopened,
             phases[row.id],
             media[row.id],
+            row.parent_number,
+            row.reported_by,
         )
         found[row.id] = (about, [])
     for row in _EVENTS.run(connection, **key, kinds=list(_NOTES)):
@@ -104,6 +106,7 @@ def _told(work: Casework, row: Any) -> tuple[str, str, str | None, Row | None]:
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _IDS: Any = bindparam("ids", type_=ARRAY(BigInteger))
 _UNIT, _DEPARTMENT = aliased(Department, name="unit"), aliased(Department, name="parent")
+_PARENT, _CHILD = aliased(ServiceRequest, name="followed"), aliased(ServiceRequest, name="following")
 
 _ABOUT = Statement(
     select(
@@ -114,6 +117,17 @@ _ABOUT = Statement(
         _UNIT.name.label("unit"),
         ServiceRequest.priority,
         ServiceRequest.times_reopened,
+        _PARENT.number.label("parent_number"),
+        (
+            select(func.count() + literal_column("1"))
+            .select_from(_CHILD)
+            .where(_CHILD.jurisdiction_id == _CITY, _CHILD.parent_id == func.coalesce(_PARENT.id, ServiceRequest.id))
+            .scalar_subquery()
+        ).label("reported_by"),
+    )
+    .outerjoin(
+        _PARENT,
+        and_(_PARENT.jurisdiction_id == _CITY, _PARENT.id == ServiceRequest.parent_id, _PARENT.is_public),
     )
     .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == _CITY, _UNIT.id == ServiceRequest.unit_id))
     .where(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == func.any(_IDS), ServiceRequest.is_public)

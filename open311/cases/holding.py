@@ -14,7 +14,7 @@ from db.driver import Statement
 from geo.models import Boundary
 from geo.point import Point
 from geo.queries import latitude, longitude
-from open311.actors import READ, Actor, may
+from open311.actors import ACCEPT, ASSIGN_PERSON, FLAG, HAND_BACK, PHASES, READ, REASSIGN, REOPEN, SET_STATUS, Actor, may
 from open311.cases import alerts, history
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
@@ -25,8 +25,15 @@ from routing.models import Department
 from schemas.definition import Answers
 
 
+class FollowsAnother(ValueError):
+    """A request follows another of the same thing, which is the one to work; the message names both."""
+
+
 class FormIsStale(RuntimeError):
     """Somebody else did something with the request since the form was opened."""
+
+
+_OF_THE_PARENT = frozenset([ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, REOPEN, FLAG])
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +98,8 @@ class Held:
     assignee_id: int | None
     accepted_at: datetime | None
     times_reopened: int
+    parent_id: int | None
+    parent_number: str | None
     phases: Sequence[Phase]
     update_id: int | None = None
 
@@ -160,7 +169,7 @@ class Held:
 def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, action: str) -> Held:
     """The request of this number, held for `by` to do something (an action of open311.actors) with it.
 
-    Raises UnknownRequest, NotAllowed.
+    Raises UnknownRequest, NotAllowed, FollowsAnother for what is done to the one that it follows.
     """
     # Held before it is read: what somebody else did in between is there then, joined to what it is joined to now.
     found = _LOCK_NUMBER.run(connection, jurisdiction_id=city.id, numbers=spellings(number)).fetchall()
@@ -169,7 +178,14 @@ def hold(connection: "Connection[Any]", city: City, number: str, by: Actor, acti
         raise UnknownRequest(number)
     held = hold_new(connection, jurisdiction_id=city.id, request_id=row.id)
     permit(connection, held, by, action)
+    if held.parent_id is not None and action in _OF_THE_PARENT:
+        raise FollowsAnother(f"{held.number} follows {held.parent_number}: work that one, or unlink it")
     return held
+
+
+def children_of(connection: "Connection[Any]", held: Held) -> list[int]:
+    """The ids of the requests that follow this one, held as well."""
+    return [row.id for row in _CHILDREN.run(connection, **held.key)]
 
 
 def look_at(connection: "Connection[Any]", city: City, number: str, by: Actor) -> Held:
@@ -260,6 +276,9 @@ def permit(connection: "Connection[Any]", held: Held, by: Actor, action: str) ->
     may(by, action, department_ids=department_ids, districts=districts)
 
 
+_PARENT = aliased(ServiceRequest, name="followed")
+
+
 def held_rows(*conditions: Any) -> Any:
     """The rows of these requests of a city, each as `held_of` takes it; hold them first, with `lock`."""
     unit, department = aliased(Department, name="unit"), aliased(Department, name="parent")
@@ -290,6 +309,8 @@ def held_rows(*conditions: Any) -> Any:
             ServiceRequest.assignee_id,
             ServiceRequest.accepted_at,
             ServiceRequest.times_reopened,
+            ServiceRequest.parent_id,
+            _PARENT.number.label("parent_number"),
             select(RequestPhase.id)
             .where(RequestPhase.jurisdiction_id == JURISDICTION, RequestPhase.request_id == ServiceRequest.id)
             .exists()
@@ -298,6 +319,7 @@ def held_rows(*conditions: Any) -> Any:
         .join(Service, and_(Service.jurisdiction_id == JURISDICTION, Service.id == ServiceRequest.service_id))
         .join(department, and_(department.jurisdiction_id == JURISDICTION, department.id == ServiceRequest.department_id))
         .outerjoin(unit, and_(unit.jurisdiction_id == JURISDICTION, unit.id == ServiceRequest.unit_id))
+        .outerjoin(_PARENT, and_(_PARENT.jurisdiction_id == JURISDICTION, _PARENT.id == ServiceRequest.parent_id))
         .where(ServiceRequest.jurisdiction_id == JURISDICTION, *conditions)
     )
 
@@ -309,6 +331,12 @@ _NUMBERED = Statement(held_rows(_IS_NUMBERED))
 _LOCK_NUMBER = Statement(
     select(ServiceRequest.id, ServiceRequest.number)
     .where(ServiceRequest.jurisdiction_id == JURISDICTION, _IS_NUMBERED)
+    .order_by(ServiceRequest.id)
+    .with_for_update()
+)
+_CHILDREN = Statement(
+    select(ServiceRequest.id)
+    .where(ServiceRequest.jurisdiction_id == JURISDICTION, ServiceRequest.parent_id == _REQUEST_ID)
     .order_by(ServiceRequest.id)
     .with_for_update()
 )

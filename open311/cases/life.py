@@ -177,6 +177,9 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
         f"{' after ' + ', '.join(facts['after']) if facts['after'] else ''}{_because(facts)}"
     ),
     "phase_sent_back": lambda facts: f"{facts['phase']} to {facts['to']}{_because(facts)}",
+    "linked": lambda facts: f"it is of the same thing as {facts['parent']}, and follows it{_because(facts)}",
+    "also_reported": lambda facts: f"by {facts['child']}",
+    "unlinked": lambda facts: f"{facts.get('child') or 'it'} does not follow {facts['parent']} any more{_because(facts)}",
     "phase_moved": lambda facts: f"{facts['phase']} from {facts['before']} to {facts['department']}{_because(facts)}",
 }
 

@@ -255,6 +255,18 @@ def _release_phase(connection: "Connection[Any]", held: Held, code: str, *, by: 
     return Rerouted(number=held.number, before=phase.answers_for, after=desk.name, decision=None)
 
 
+def work_anew(connection: "Connection[Any]", held: Held, *, cause: str, now: datetime) -> Held:
+    """A held open request worked by itself again: its target from when it came in, routed, its plan begun."""
+    work = casework(connection, held.jurisdiction_id)
+    target = work.target_of(held.service_id, held.service_group, at=held.requested_at)
+    deadlines.retarget(connection, work, **held.key, target=target, started_at=held.requested_at)
+    rows = _DECIDE.run(connection, jurisdiction_id=held.jurisdiction_id, ids=[held.id], now=now).fetchall()
+    if rows:
+        decision = decide(rows, unplaced_because=held.unplaced_because)
+        _replan(connection, work, held, held, decision, cause=cause, is_another=True, now=now)
+    return hold_new(connection, **held.key)
+
+
 def open_ids(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[int]:
     """The ids of every open request that the rules route."""
     return [row.id for row in _OPEN.run(connection, jurisdiction_id=jurisdiction_id)]
@@ -368,7 +380,11 @@ _REQUEST = (
     ServiceRequest.jurisdiction_id == JURISDICTION,
     ServiceRequest.id == bindparam("request_id", type_=BigInteger),
 )
-_ROUTED_BY_RULES = (ServiceRequest.status == "open", ~ServiceRequest.is_overridden)
+_ROUTED_BY_RULES = (
+    ServiceRequest.status == "open",
+    ~ServiceRequest.is_overridden,
+    ServiceRequest.parent_id.is_(None),
+)
 
 _DECIDE = Statement(
     candidates(

@@ -13,7 +13,7 @@ from db.driver import Statement
 from open311.actors import NOTE, REOPEN, SET_STATUS, Actor, allows, may
 from open311.cases import deadlines, phases
 from open311.cases.casework import OPEN, Casework, ClosingReason, Status, casework
-from open311.cases.holding import Held, hold, permit
+from open311.cases.holding import FollowsAnother, Held, children_of, hold, hold_new, permit
 from open311.cases.phases import ReasonMissing
 from open311.jurisdictions import City
 from open311.models import RequestUpdate, ServiceRequest
@@ -146,8 +146,13 @@ def note(
         raise NothingSaid("a note must say something")
     held.append(connection, "noted", {"words": words, "public": is_public, **by.as_facts}, at=now)
     if is_public:
-        tell(connection, held, held.case_status, words, now=now)
-        touch(connection, held, now=now)
+        followers = [
+            hold_new(connection, jurisdiction_id=held.jurisdiction_id, request_id=each)
+            for each in children_of(connection, held)
+        ]
+        for each in (held, *followers):
+            tell(connection, each, each.case_status, words, now=now)
+            touch(connection, each, now=now)
     return held
 
 
@@ -170,20 +175,29 @@ def enter(
     now: datetime,
     why: str | None = None,
     is_planned: bool = False,
+    is_following: bool = False,
     source: Source = _OURS,
 ) -> Held:
-    """The held request in this status, with all that goes with it.
+    """The held request in this status, with all that goes with it; those that follow it go along.
 
-    why: for the city's own people, beside what everybody is told.  is_planned: its plan is done.
+    why: for the city's own people, beside what everybody is told.  is_planned: its plan is done.  is_following: the one
+    that it follows has the status now.
 
     Raises StatusNotAllowed, TooLateToReopen.
     """
     before = work.status(held.case_status)
-    if status.code == before.code or (status.code not in before.next and not is_planned):
+    if held.parent_id is not None and not is_following:
+        raise FollowsAnother(f"{held.number} follows {held.parent_number}: change that one, or unlink it")
+    if status.code == before.code or (status.code not in before.next and not (is_planned or is_following)):
         allowed = ", ".join(before.next) or "none"
         raise StatusNotAllowed(f"{held.number} is {before.code}: it may become {allowed}, not {status.code}")
     is_reopened = before.is_closed and not status.is_closed
-    if is_reopened and held.closed_at is not None and now - held.closed_at > timedelta(days=work.reopen_days):
+    if (
+        is_reopened
+        and not is_following
+        and held.closed_at is not None
+        and now - held.closed_at > timedelta(days=work.reopen_days)
+    ):
         raise TooLateToReopen(
             f"{held.number} was closed more than {work.reopen_days} days ago: report it again as a new request"
         )
@@ -210,6 +224,9 @@ def enter(
     closed_at = held.closed_at
     held = replace(held, status=status.status, case_status=status.code, closed_at=ended_at)
     held = replace(held, update_id=tell(connection, held, status.code, told, now=now, source=source))
+    if is_following:
+        return held
+    _lead(connection, work, held, status, by=by, words=told, closed_at=closed_at, language=language, now=now)
     _move_clocks(connection, work, held, before, status, now=now)
     if kind == "closed":
         held = phases.end_all(connection, held, by=by, reason=told or reason or status.name, now=now)
@@ -218,6 +235,36 @@ def enter(
         held = phases.reopen_last(connection, work, held, closed_at=closed_at, now=now, why=said)
         held.alert(connection, "reopened", said, at=now)
     return held
+
+
+def _lead(
+    connection: "Connection[Any]",
+    work: Casework,
+    held: Held,
+    status: Status,
+    *,
+    by: Actor,
+    words: str | None,
+    closed_at: datetime | None,
+    language: str,
+    now: datetime,
+) -> None:
+    """Let what follows the request have its status: all that is open, and of what is closed what was closed with it."""
+    for request_id in children_of(connection, held):
+        child = hold_new(connection, jurisdiction_id=held.jurisdiction_id, request_id=request_id)
+        if child.case_status != status.code and (not child.is_closed or child.closed_at == closed_at):
+            enter(
+                connection,
+                work,
+                child,
+                status,
+                by=by,
+                reason=None,
+                words=words,
+                language=language,
+                now=now,
+                is_following=True,
+            )
 
 
 def tell(

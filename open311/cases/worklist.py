@@ -69,7 +69,7 @@ _IS_PHASED = (
 )
 _IS_OPEN = (ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.status == "open")
 _WHOLE = select(*_part(null(), ServiceRequest.accepted_at, ServiceRequest.assignee_id, ServiceRequest.expected_at)).where(
-    *_IS_OPEN, _is_its(ServiceRequest), ~_IS_PHASED
+    *_IS_OPEN, ServiceRequest.parent_id.is_(None), _is_its(ServiceRequest), ~_IS_PHASED
 )
 _PHASES = (
     select(*_part(RequestPhase.code, RequestPhase.accepted_at, RequestPhase.assignee_id, RequestClock.due_at))

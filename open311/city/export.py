@@ -151,6 +151,7 @@ def _services(session: Session, city_id: int, maps: Mapping[int, tuple[Any, Any]
             "private": row.is_private,
             "location_required": row.needs_location,
             "notice": row.notice,
+            "similar": row.similar,
             "offered_in": row.offered_layer_id
             and {"layer": maps[row.offered_layer_id][0]["code"], "boundaries": row.offered_boundary_codes},
             "attributes": [

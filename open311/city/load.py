@@ -149,6 +149,7 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         service.name, service.description, service.service_group = about["service_name"], about["description"], about["group"]
         service.keywords, service.type, service.notice = about["keywords"], about["type"], about.get("notice")
         service.is_private, service.needs_location, service.is_active = about["private"], about["location_required"], True
+        service.similar = about["similar"]
         offered = about["offered_in"]
         service.offered_layer_id = offered and layers[offered["layer"]]
         service.offered_boundary_codes = offered and offered["boundaries"]

@@ -17,7 +17,8 @@ from open311.accounts import account, actor_of, find_account
 from open311.actors import Actor, NotAllowed, operator
 from open311.cases.assignment import NothingChanges, RequestClosed, UnknownPerson
 from open311.cases.casework import UnknownReason, UnknownStatus
-from open311.cases.holding import FormIsStale, Held, require_unchanged
+from open311.cases.duplicates import NotLinked
+from open311.cases.holding import FollowsAnother, FormIsStale, Held, require_unchanged
 from open311.cases.phases import PhaseNotAllowed, ReasonMissing
 from open311.cases.rerouting import NotOverridden
 from open311.cases.statuses import NothingSaid, StatusNotAllowed, TooLateToReopen
@@ -99,6 +100,8 @@ def refusals(number: str) -> Iterator[None]:
         UnknownStatus,
         UnknownReason,
         UnknownPerson,
+        FollowsAnother,
+        NotLinked,
     ) as error:
         raise Refused(str(error)) from error
     except NotOverridden as error:

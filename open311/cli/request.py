@@ -20,6 +20,7 @@ from open311.cli.request_desk import alerts, queue
 from open311.cli.request_phase import phase, phase_option
 from open311.cli.request_receive import receive, receive_mail
 from open311.cli.request_show import show
+from open311.cli.request_similar import lead, link, similar_, similar_score, unlink
 from open311.cli.request_targets import targets_
 from open311.jurisdictions import cities
 from schemas.moment import whole_second, write
@@ -46,6 +47,11 @@ for each in (
     request_work.reopen,
     request_work.flag,
     phase,
+    similar_,
+    link,
+    unlink,
+    lead,
+    similar_score,
     show,
     queue,
     alerts,

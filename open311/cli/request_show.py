@@ -45,6 +45,8 @@ def _show(life: Life, city: City) -> None:
 
     click.echo(f"{held.number}  {held.service_code}  {life.status_name}  priority {life.priority}  version {life.version}")
     click.echo(f"received {local(held.requested_at)} by {life.channel}; times are those of {city.zone.key}")
+    if held.parent_number is not None:
+        click.echo(f"follows {held.parent_number}, which is of the same thing")
     click.echo(f"with {held.answers_for}" + (f", {life.assignee}" if life.assignee else ""))
     where = f"lat {held.point.lat}, long {held.point.long}" if held.point else None
     if held.address or where:

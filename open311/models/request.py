@@ -32,7 +32,7 @@ class ServiceRequest(CityRow, Base):
     unplaced_because: an address was given that nobody could place yet, and why; null once there is a location.
     case_status: the status of casework (open311.models.casework), of which `status` is what GeoReport knows.  priority: 0,
     1 (high) or 2 (urgent).  accepted_at: the department said that it is theirs.  times_reopened: closed, and opened again.
-    taken_by_id: the member of staff who took it in.
+    taken_by_id: the member of staff who took it in.  parent_id: the request of the same thing that this one follows.
     """
 
     __tablename__ = "service_request"
@@ -40,6 +40,8 @@ class ServiceRequest(CityRow, Base):
         city_key("service_id", "service"),
         city_key("department_id", "department"),
         city_key("unit_id", "department"),
+        city_key("parent_id", "service_request"),
+        CheckConstraint("parent_id <> id", name="not_its_own_parent"),
         ForeignKeyConstraint(["jurisdiction_id", "case_status"], ["case_status.jurisdiction_id", "case_status.code"]),
         CheckConstraint("priority between 0 and 2", name="priority"),
         UniqueConstraint("jurisdiction_id", "number"),
@@ -86,6 +88,14 @@ class ServiceRequest(CityRow, Base):
             "id",
             postgresql_where=text("unplaced_because is not null and status = 'open'"),
         ),
+        Index("ix_service_request_parent", "jurisdiction_id", "parent_id", postgresql_where=text("parent_id is not null")),
+        Index("ix_service_request_near", "jurisdiction_id", text("(location::geography)"), postgresql_using="gist"),
+        Index(
+            "ix_service_request_at_address",
+            "jurisdiction_id",
+            text("lower(address)"),
+            postgresql_where=text("location is null"),
+        ),
         Index("ix_service_request_open", "jurisdiction_id", "department_id", "id", postgresql_where=text("status = 'open'")),
     )
 
@@ -121,6 +131,7 @@ class ServiceRequest(CityRow, Base):
     accepted_at: Mapped[datetime | None]
     times_reopened: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     taken_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("account.id"))
+    parent_id: Mapped[int | None]
 
 
 class RequestEvent(CityRow, Base):
@@ -132,7 +143,8 @@ class RequestEvent(CityRow, Base):
     "overridden": a person chose the department, and why; "released": the choice went back to the rules; "numbered";
     of casework: "accepted", "handed_back", "assigned", "noted", "updated", "status", "closed", "reopened", "clock", "flagged",
     "escalated", "phases_planned", "phase_opened", "phase_done", "phase_skipped", "phase_added", "phase_sent_back",
-    "phase_moved".  What a person or a key did says "by" and whose account or key it was.
+    "phase_moved"; of duplicates: "linked", "unlinked", "also_reported".  What a person or a key did says "by" and whose
+    account or key it was.
     """
 
     __tablename__ = "request_event"

@@ -41,6 +41,7 @@ class Service(CityRow, Base):
     is_private: Mapped[bool] = mapped_column(server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     needs_location: Mapped[bool] = mapped_column(server_default=text("true"))
+    similar: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
     offered_layer_id: Mapped[int | None]
     offered_boundary_codes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 

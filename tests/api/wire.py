@@ -31,10 +31,10 @@ Field = str | Sequence[str] | tuple[BytesIO, str]
 # Elements that hold repeated children: arrays in JSON, as Spark has it.
 _LISTS = {
     *("services", "service_requests", "service_request_updates", "errors", "attributes", "values", "endpoints", "formats"),
-    *("notes", "phases", "media_urls"),
+    *("notes", "phases", "media_urls", "similar_requests"),
 }
 _FLAGS = {"metadata", "variable", "required"}
-_NUMBERS = {"lat", "long"}
+_NUMBERS = {"lat", "long", "distance_metres", "reported_by"}
 
 IN_WEST_SEATTLE = {"lat": "47.5613", "long": "-122.3868"}
 OUTSIDE_SEATTLE = {"lat": "47.6101", "long": "-122.2015"}
