@@ -13,7 +13,16 @@ from schemas import as_json, as_xml, discovery, error, request, service, update
 from schemas.discovery import DISCOVERY
 from schemas.error import ERRORS
 from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, fields_of
-from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS, TOKENS
+from schemas.request import (
+    BATCH_RECEIPT,
+    BLACKBOX_RECEIPT,
+    EXTENDED_REQUESTS,
+    REALTIME_RECEIPT,
+    REQUESTS,
+    SIMILAR,
+    SUGGESTING_RECEIPT,
+    TOKENS,
+)
 from schemas.service import DEFINITION, SERVICES
 from schemas.text import NOT_PRINTABLE, clean
 from schemas.update import RECEIPT, UPDATES
@@ -27,6 +36,8 @@ _REPRESENTATIONS = {
     "realtime receipt": REALTIME_RECEIPT,
     "batch receipt": BATCH_RECEIPT,
     "blackbox receipt": BLACKBOX_RECEIPT,
+    "similar requests": SIMILAR,
+    "receipt with similar requests": SUGGESTING_RECEIPT,
     "tokens": TOKENS,
     "updates": UPDATES,
     "update receipt": RECEIPT,
