@@ -55,7 +55,8 @@ class Settings:
     max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
     max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
     max_photo_pixels: int = _setting("OPEN311_MAX_PHOTO_PIXELS", 40_000_000, "largest photo, in pixels (width × height)")
-    max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
+    max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos and documents in one request or update")
+    max_file_bytes: int = _setting("OPEN311_MAX_FILE_BYTES", 16 * 2**20, "largest photo or document, in bytes")
     max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
     max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
     fragment_bytes: int = _setting(

@@ -1,4 +1,4 @@
-"""Photos that come with a request: checked, re-encoded without what the camera wrote into them, kept before the answer."""
+"""Photos and documents that come with a request: checked, photos without what the camera wrote, kept before the answer."""
 
 import os
 import secrets
@@ -8,13 +8,21 @@ from pathlib import Path
 from threading import Lock
 
 from PIL import Image, ImageOps, UnidentifiedImageError
+from pillow_heif import register_heif_opener
 
+from open311.cases.documents import NotPlain, is_pdf, require_plain
 from open311.cases.intake import NewMedia
 
-_READ = ("JPEG", "PNG", "GIF", "WEBP")
+register_heif_opener()
+
+_READ = ("JPEG", "PNG", "GIF", "WEBP", "HEIF")
+# What such files begin with, or (HEIC) have at their fifth byte.
+_BEGINNINGS = (b"\xff\xd8\xff", b"\x89PNG", b"GIF8", b"RIFF")
+_HEIF_MARK = b"ftyp"
 _JPEG, _PNG = ("JPEG", "jpg", "image/jpeg"), ("PNG", "png", "image/png")
 # A photo of 40 million pixels takes some 400 MB while it is re-encoded; many at once would take the machine.
 _ONE_AT_A_TIME = Lock()
+_BYTES_A_PIXEL = 4
 
 MEDIA_PREFIX = "/media"
 
@@ -25,18 +33,34 @@ class BadPhoto(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
-    """A photo as it will be kept: upright, its metadata gone."""
+    """A photo as it will be kept: upright, its metadata gone; or a document, which has no pixels."""
 
     content: bytes
     extension: str
     content_type: str
-    width_pixels: int
-    height_pixels: int
+    width_pixels: int | None = None
+    height_pixels: int | None = None
+
+    @property
+    def pixels(self) -> int:
+        """Width times height; 0 of a document."""
+        return (self.width_pixels or 0) * (self.height_pixels or 0)
 
 
-def read_photo(name: str, content: bytes, *, max_pixels: int) -> Photo:
-    """The photo in an uploaded file, re-encoded; raises BadPhoto."""
+def read_photo(name: str, content: bytes, *, max_bytes: int, max_pixels: int) -> Photo:
+    """The photo in an uploaded file, re-encoded, or the PDF that it is, told by its content; raises BadPhoto.
+
+    A PDF may unpack to as many bytes as a picture of max_pixels takes.
+    """
     shown = name[:100] or "a file without a name"
+    if len(content) > max_bytes:
+        raise BadPhoto(f"{shown} must have at most {max_bytes} bytes, got {len(content)}")
+    if is_pdf(content):
+        try:
+            require_plain(content, max_unpacked_bytes=max_pixels * _BYTES_A_PIXEL)
+        except NotPlain as error:
+            raise BadPhoto(f"{shown} {error}") from error
+        return Photo(content=content, extension="pdf", content_type="application/pdf")
     try:
         with _ONE_AT_A_TIME, Image.open(BytesIO(content), formats=_READ) as image:
             if image.width * image.height > max_pixels:
@@ -45,14 +69,16 @@ def read_photo(name: str, content: bytes, *, max_pixels: int) -> Photo:
     except BadPhoto:
         raise
     except UnidentifiedImageError as error:
-        raise BadPhoto(f"{shown} is not a photo we can read: send JPEG, PNG, GIF or WebP") from error
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+        if content.startswith(_BEGINNINGS) or content[4:8] == _HEIF_MARK:
+            raise BadPhoto(f"{shown} is damaged: it says that it is a photo, and holds none") from error
+        raise BadPhoto(f"{shown} is not a file we can keep: send JPEG, PNG, GIF, WebP, HEIC or PDF") from error
+    except (OSError, ValueError, SyntaxError, EOFError, RuntimeError, Image.DecompressionBombError) as error:
         raise BadPhoto(f"{shown} is damaged: {error}") from error
 
 
 def _kept(image: Image.Image) -> Photo:
     written_as, extension, content_type = _JPEG
-    if image.format == "PNG" or (image.format in ("GIF", "WEBP") and image.has_transparency_data):
+    if image.format == "PNG" or (image.format in ("GIF", "WEBP", "HEIF") and image.has_transparency_data):
         written_as, extension, content_type = _PNG  # may be a drawing, or see-through, which JPEG cannot hold
     upright = ImageOps.exif_transpose(image).convert("RGB" if written_as == "JPEG" else "RGBA")
     bare = Image.new(upright.mode, upright.size)

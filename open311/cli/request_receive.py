@@ -48,7 +48,7 @@ class _Returned(Refused):
 @click.option("--last-name", help="of who reports")
 @click.option("--email", "email_", help="of who reports")
 @click.option("--phone", help="of who reports")
-@click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture")
+@click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture or a PDF")
 @acting
 @with_app
 def receive(
@@ -122,7 +122,7 @@ def _kept_by_the_mail_server(command: Callable[..., None]) -> Callable[..., None
 def receive_mail(jurisdiction_id: str, service_code: str, as_email: str | None, by: str) -> None:
     """Take in the e-mail message on standard input (RFC 5322), as a mail server pipes it; print the request's number.
 
-    Subject and text are the description, a line "Address: ..." is the place, pictures are the photos, and the sender is
+    Subject and text are the description, a line "Address: ..." is the place, pictures and PDFs are the files, and the sender is
     who reports.  A message that is delivered twice is one request.  What a machine sent by itself is passed over.  A
     message that cannot be taken ends with status 65, so that the mail server returns it to its sender with the reasons; one
     that comes while the database is away ends with status 75, and the mail server tries again.

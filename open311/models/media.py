@@ -7,7 +7,7 @@ from db import Base, CityRow, city_key
 
 
 class Media(CityRow, Base):
-    """A photo as we keep it: re-encoded, under a name of ours; or the URL that a client gave.
+    """A photo as we keep it, re-encoded, or a document, under a name of ours; or the URL that a client gave.
 
     position: 1 is the one shown as media_url.  path begins with "/" for a file of ours.  Sizes are pixels and bytes.
     """

@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from psycopg import Connection
 
 from tests.api.wire import SEATTLE, STREET, Api, in_both_formats, multipart, picture, upload
+from tests.cases.files import pdf
 
 Kept = Callable[[], Any]
 Change = Callable[..., Any]
@@ -169,6 +170,33 @@ def test_what_cameras_and_browsers_write_is_taken(api: Api, client: FlaskClient,
     with client.get(_media_url(api, number)) as response:
         assert response.headers["Content-Type"] == content_type
         assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_a_document_is_kept_as_it_is_for_saving_only(api: Api, client: FlaskClient) -> None:
+    number = api.post({**STREET, "media": upload(pdf(), "plan.jpg")}).row["service_request_id"]
+
+    with client.get(_media_url(api, number)) as response:
+        assert response.get_data() == pdf()
+        assert response.headers["Content-Type"] == "application/pdf"
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_photos_stand_before_documents(api: Api, connection: "Connection[Any]") -> None:
+    api.post({**STREET, "media": [upload(pdf()), upload(picture(size=(1, 1))), upload(picture("JPEG"))]})
+
+    assert [path[-4:] for path in _paths(connection)] == [".png", ".jpg", ".pdf"]
+
+
+@in_both_formats
+def test_a_document_that_acts_by_itself_keeps_nothing(api: Api, kept: Kept, format: str) -> None:
+    before, bad = kept(), upload(pdf(catalog=b"/OpenAction 4 0 R"), "plan.pdf")
+
+    answer = api.post({**STREET, "media": [upload(picture()), bad]}, format)
+
+    assert answer.status == 400
+    assert answer.problem == "plan.pdf must not hold anything that acts by itself, got /OpenAction"
+    assert kept() == before
 
 
 @pytest.mark.statement(39)
