@@ -2,14 +2,17 @@
 
 import os
 import secrets
+import struct
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
 from threading import Lock
+from typing import Any
 
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
+from geo.point import Point
 from open311.cases.documents import NotPlain, is_pdf, require_plain
 from open311.cases.intake import NewMedia
 
@@ -23,6 +26,9 @@ _JPEG, _PNG = ("JPEG", "jpg", "image/jpeg"), ("PNG", "png", "image/png")
 # A photo of 40 million pixels takes some 400 MB while it is re-encoded; many at once would take the machine.
 _ONE_AT_A_TIME = Lock()
 _BYTES_A_PIXEL = 4
+THUMBNAIL_PIXELS = 400
+# Degrees to the sixth place are a tenth of a metre; no camera knows better.
+_PLACES = 6
 
 MEDIA_PREFIX = "/media"
 
@@ -33,13 +39,19 @@ class BadPhoto(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Photo:
-    """A photo as it will be kept: upright, its metadata gone; or a document, which has no pixels."""
+    """A photo as it will be kept: upright, its metadata gone; or a document, which has no pixels.
+
+    thumbnail: the same in a box of THUMBNAIL_PIXELS; None where the photo fits it as it is, and of a document.
+    taken_at: where the camera says that it was, which may be wrong, or nobody's business.
+    """
 
     content: bytes
     extension: str
     content_type: str
     width_pixels: int | None = None
     height_pixels: int | None = None
+    thumbnail: bytes | None = None
+    taken_at: Point | None = None
 
     @property
     def pixels(self) -> int:
@@ -77,21 +89,55 @@ def read_photo(name: str, content: bytes, *, max_bytes: int, max_pixels: int) ->
 
 
 def _kept(image: Image.Image) -> Photo:
+    taken_at = _taken_at(image)
     written_as, extension, content_type = _JPEG
     if image.format == "PNG" or (image.format in ("GIF", "WEBP", "HEIF") and image.has_transparency_data):
         written_as, extension, content_type = _PNG  # may be a drawing, or see-through, which JPEG cannot hold
     upright = ImageOps.exif_transpose(image).convert("RGB" if written_as == "JPEG" else "RGBA")
     bare = Image.new(upright.mode, upright.size)
     bare.paste(upright)  # pixels only: nothing that hung on the old image comes along
-    out = BytesIO()
-    bare.save(out, written_as, quality=85)
+    content, (width, height) = _written(bare, written_as), bare.size
+    thumbnail = None
+    if max(width, height) > THUMBNAIL_PIXELS:
+        bare.thumbnail((THUMBNAIL_PIXELS, THUMBNAIL_PIXELS))
+        thumbnail = _written(bare, written_as)
     return Photo(
-        content=out.getvalue(),
+        content=content,
         extension=extension,
         content_type=content_type,
-        width_pixels=bare.width,
-        height_pixels=bare.height,
+        width_pixels=width,
+        height_pixels=height,
+        thumbnail=thumbnail,
+        taken_at=taken_at,
     )
+
+
+def _written(image: Image.Image, written_as: str) -> bytes:
+    out = BytesIO()
+    image.save(out, written_as, quality=85)
+    return out.getvalue()
+
+
+def _taken_at(image: Image.Image) -> Point | None:
+    """Where a photo was taken, by its EXIF; None where that says nothing, or nothing that can be."""
+    try:
+        gps = image.getexif().get_ifd(ExifTags.IFD.GPSInfo)
+        point = Point(
+            long=_degrees(gps[ExifTags.GPS.GPSLongitude], gps[ExifTags.GPS.GPSLongitudeRef], "EW"),
+            lat=_degrees(gps[ExifTags.GPS.GPSLatitude], gps[ExifTags.GPS.GPSLatitudeRef], "NS"),
+        )
+    except (LookupError, ValueError, TypeError, ArithmeticError, SyntaxError, OSError, struct.error):
+        # What a camera, or who wants to do harm, wrote there spoils no report.
+        return None
+    # Cameras that do not know where they are say 0, 0.
+    return None if (point.long, point.lat) == (0, 0) else point
+
+
+def _degrees(parts: Any, side: Any, sides: str) -> float:
+    """Degrees, minutes and seconds towards a side as one number, negative for the second of the sides."""
+    degrees, minutes, seconds = (float(each) for each in parts)
+    sign = (1, -1)[sides.index(str(side).strip("\0 ").upper() or "?")]
+    return round(sign * (degrees + minutes / 60 + seconds / 3600), _PLACES)
 
 
 class PhotoShelf:
@@ -110,14 +156,30 @@ class PhotoShelf:
             self.clear()
 
     def put(self, photo: Photo) -> NewMedia:
-        """The photo, on disk before this returns."""
-        name = f"{secrets.token_hex(16)}.{photo.extension}"
+        """The photo and its thumbnail, on disk before this returns."""
+        stem = secrets.token_hex(16)
+        path = self._write(f"{stem}.{photo.extension}", photo.content)
+        thumbnail_path = path if photo.pixels else None
+        if photo.thumbnail is not None:
+            thumbnail_path = self._write(f"{stem}-small.{photo.extension}", photo.thumbnail)
+        return NewMedia(
+            path=path,
+            content_type=photo.content_type,
+            width_pixels=photo.width_pixels,
+            height_pixels=photo.height_pixels,
+            size_bytes=len(photo.content),
+            thumbnail_path=thumbnail_path,
+            taken_at=photo.taken_at,
+        )
+
+    def _write(self, name: str, content: bytes) -> str:
+        """The path under which a file is served that is on disk before this returns."""
         path = self._folder / name
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._written.append(path)
         # The answer promises that the photo is kept: its bytes, and its name in the folder.
         with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(photo.content)
+            file.write(content)
             file.flush()
             os.fsync(file.fileno())
         folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
@@ -125,13 +187,7 @@ class PhotoShelf:
             os.fsync(folder)
         finally:
             os.close(folder)
-        return NewMedia(
-            path=f"{self._prefix}/{name}",
-            content_type=photo.content_type,
-            width_pixels=photo.width_pixels,
-            height_pixels=photo.height_pixels,
-            size_bytes=len(photo.content),
-        )
+        return f"{self._prefix}/{name}"
 
     def clear(self) -> None:
         """Remove what this shelf has written."""

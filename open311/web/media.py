@@ -10,7 +10,7 @@ from open311.config import settings
 
 _YEAR_SECONDS = 31_536_000
 # As PhotoShelf names them; nothing else that may lie in the folder is for the public.
-_NAME = re.compile(r"[0-9a-f]{32}\.(jpg|png|pdf)")
+_NAME = re.compile(r"[0-9a-f]{32}(-small)?\.(jpg|png|pdf)")
 
 
 def add_routes(app: Flask) -> None:

@@ -31,7 +31,7 @@ Field = str | Sequence[str] | tuple[BytesIO, str]
 # Elements that hold repeated children: arrays in JSON, as Spark has it.
 _LISTS = {
     *("services", "service_requests", "service_request_updates", "errors", "attributes", "values", "endpoints", "formats"),
-    *("notes", "phases", "media_urls"),
+    *("notes", "phases", "media_urls", "files"),
 }
 _FLAGS = {"metadata", "variable", "required"}
 _NUMBERS = {"lat", "long"}

@@ -7,9 +7,11 @@ from zlib import compress
 
 import pytest
 from PIL import Image
+from PIL.TiffImagePlugin import IFDRational
 
+from geo.point import Point
 from open311.cases.photos import BadPhoto, Photo, read_photo
-from tests.cases.files import pdf, photo, stream
+from tests.cases.files import pdf, photo, stream, taken_at
 
 MAX_PIXELS = 1_000_000
 ACTION = b"<< /S /JavaScript /JS (app.alert(1)) >>"
@@ -164,3 +166,65 @@ def test_a_document_that_unpacks_without_end_is_refused(count: int) -> None:
 
     with pytest.raises(BadPhoto, match=r"^plan\.pdf must unpack to at most 4000000 bytes"):
         kept(pdf(*[bomb] * count), "plan.pdf")
+
+
+# Thumbnails
+
+
+@pytest.mark.parametrize(
+    ("kind", "size", "small", "shown_as"),
+    [
+        pytest.param("JPEG", (1000, 500), (400, 200), "JPEG", id="wide"),
+        pytest.param("PNG", (500, 1000), (200, 400), "PNG", id="high"),
+        pytest.param("HEIF", (401, 401), (400, 400), "JPEG", id="just too large"),
+    ],
+)
+def test_a_thumbnail_fits_its_box(kind: str, size: tuple[int, int], small: tuple[int, int], shown_as: str) -> None:
+    found = kept(photo(kind, size))
+
+    assert found.thumbnail is not None
+    thumbnail = Image.open(BytesIO(found.thumbnail))
+    assert (thumbnail.size, thumbnail.format) == (small, shown_as)
+    assert (found.width_pixels, found.height_pixels) == size
+
+
+def test_a_small_photo_is_its_own_thumbnail() -> None:
+    assert kept(photo("JPEG", (400, 300))).thumbnail is None
+
+
+# Where it was taken
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "HEIF"])
+def test_the_position_is_read_before_it_is_dropped(kind: str) -> None:
+    found = kept(photo(kind, exif=taken_at((47.0, 38.0, 24.0), (122.0, 24.0, 0.0))))
+
+    assert found.taken_at == Point(long=-122.4, lat=47.64)
+    assert found.thumbnail is not None
+    for content in (found.content, found.thumbnail):
+        assert not Image.open(BytesIO(content)).getexif()
+        assert b"Erin" not in content
+
+
+@pytest.mark.parametrize(
+    "exif",
+    [
+        pytest.param(taken_at((0.0, 0.0, 0.0), (0.0, 0.0, 0.0)), id="a camera that does not know"),
+        pytest.param(taken_at((91.0, 0.0, 0.0), (122.0, 0.0, 0.0)), id="beyond the pole"),
+        pytest.param(taken_at((47.0, 0.0, 0.0), (122.0, 0.0, 0.0), refs=("X", "W")), id="no such side"),
+        pytest.param(taken_at((47.0, 0.0, 0.0), (122.0, 0.0, 0.0), refs=("", "W")), id="no side"),
+        pytest.param(taken_at((47.0, 0.0), (122.0, 0.0)), id="no seconds"),
+        pytest.param(taken_at((IFDRational(1, 0), 0.0, 0.0), (122.0, 0.0, 0.0)), id="divided by nought"),
+        pytest.param(Image.Exif(), id="nothing"),
+    ],
+)
+def test_a_position_that_cannot_be_spoils_no_photo(exif: Image.Exif) -> None:
+    assert kept(photo("JPEG", exif=exif)).taken_at is None
+
+
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF", "ignore:Possibly corrupt EXIF")
+def test_exif_that_is_rubbish_spoils_no_photo() -> None:
+    sent = photo("JPEG", exif=taken_at((47.0, 38.0, 24.0), (122.0, 24.0, 0.0)))
+    at = sent.index(b"Exif") + 14
+
+    assert kept(sent[:at] + b"\xff" * 60 + sent[at + 60 :]).taken_at is None
