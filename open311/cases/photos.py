@@ -1,20 +1,22 @@
 """Photos and documents that come with a request: checked, photos without what the camera wrote, kept before the answer."""
 
-import os
 import secrets
 import struct
 from dataclasses import dataclass
 from io import BytesIO
-from pathlib import Path
 from threading import Lock
 from typing import Any
 
+import structlog
 from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 from pillow_heif import register_heif_opener
 
 from geo.point import Point
 from open311.cases.documents import NotPlain, is_pdf, require_plain
 from open311.cases.intake import NewMedia
+from open311.media_store import MediaStore, StoreAway
+
+log = structlog.get_logger()
 
 register_heif_opener()
 
@@ -141,12 +143,12 @@ def _degrees(parts: Any, side: Any, sides: str) -> float:
 
 
 class PhotoShelf:
-    """Photos written to disk under names nobody can guess; what a failed or repeated intake left is removed again."""
+    """Photos put into the store under names nobody can guess; what a failed or repeated intake left is removed again."""
 
-    def __init__(self, folder: Path, *, jurisdiction_id: str) -> None:
-        self._folder = folder / jurisdiction_id
-        self._prefix = f"{MEDIA_PREFIX}/{jurisdiction_id}"
-        self._written: list[Path] = []
+    def __init__(self, store: MediaStore, *, jurisdiction_id: str) -> None:
+        self._store = store
+        self._jurisdiction_id = jurisdiction_id
+        self._written: list[str] = []
 
     def __enter__(self) -> "PhotoShelf":
         return self
@@ -156,7 +158,7 @@ class PhotoShelf:
             self.clear()
 
     def put(self, photo: Photo) -> NewMedia:
-        """The photo and its thumbnail, on disk before this returns."""
+        """The photo and its thumbnail, in the store before this returns; raises StoreAway."""
         stem = secrets.token_hex(16)
         path = self._write(f"{stem}.{photo.extension}", photo.content)
         thumbnail_path = path if photo.pixels else None
@@ -172,25 +174,20 @@ class PhotoShelf:
             taken_at=photo.taken_at,
         )
 
-    def _write(self, name: str, content: bytes) -> str:
-        """The path under which a file is served that is on disk before this returns."""
-        path = self._folder / name
-        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._written.append(path)
-        # The answer promises that the photo is kept: its bytes, and its name in the folder.
-        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
-        return f"{self._prefix}/{name}"
+    def _write(self, file: str, content: bytes) -> str:
+        """The path under which a file is served that is in the store before this returns."""
+        name = f"{self._jurisdiction_id}/{file}"
+        # Before it is: what failed in the middle is removed too.
+        self._written.append(name)
+        self._store.put(name, content)
+        return f"{MEDIA_PREFIX}/{name}"
 
     def clear(self) -> None:
-        """Remove what this shelf has written."""
-        for path in self._written:
-            path.unlink(missing_ok=True)
-        self._written.clear()
+        """Remove what this shelf has written; what a store keeps that is away then is logged."""
+        try:
+            while self._written:
+                self._store.delete(self._written[-1])
+                self._written.pop()
+        except StoreAway as error:
+            log.warning("files that belong to nothing are left in the store", names=self._written, error=str(error))
+            self._written = []
