@@ -40,7 +40,7 @@ def create_update(form: Form, city: City, actor: Actor, format: str) -> Response
         PhotoShelf(media_store(limits), jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
-        urls = [shelf.put(photo).path for photo in photos] or list(posted.media_urls)
+        urls = [shelf.put(photo, with_thumbnail=False).path for photo in photos] or list(posted.media_urls)
         receipt = post_update(connection, city, posted, urls, by=actor, now=now)
         if not receipt.is_new:
             shelf.clear()

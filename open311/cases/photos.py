@@ -157,12 +157,12 @@ class PhotoShelf:
         if kind is not None:
             self.clear()
 
-    def put(self, photo: Photo) -> NewMedia:
+    def put(self, photo: Photo, *, with_thumbnail: bool = True) -> NewMedia:
         """The photo and its thumbnail, in the store before this returns; raises StoreAway."""
         stem = secrets.token_hex(16)
         path = self._write(f"{stem}.{photo.extension}", photo.content)
-        thumbnail_path = path if photo.pixels else None
-        if photo.thumbnail is not None:
+        thumbnail_path = path if photo.pixels and photo.thumbnail is None else None
+        if photo.thumbnail is not None and with_thumbnail:
             thumbnail_path = self._write(f"{stem}-small.{photo.extension}", photo.thumbnail)
         return NewMedia(
             path=path,

@@ -93,6 +93,10 @@ def read_xml(body: bytes) -> Any:
 def _spark(element: etree._Element) -> Any:
     if element.tag in _LISTS:
         return [_spark(child) for child in element]
+    if element.tag == "media_url" and len(element):
+        # Spec 5.4: of several files a list by the same name.
+        assert {child.tag for child in element} == {"media_url"}
+        return [_spark(child) for child in element]
     if len(element):
         assert len({child.tag for child in element}) == len(element), f"an element stands twice in {element.tag}"
         return {child.tag: _spark(child) for child in element}
