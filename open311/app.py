@@ -9,6 +9,7 @@ from open311.api.fragments import Fragments
 from open311.api.wsgi import ClientShim
 from open311.config import Settings
 from open311.jurisdictions import Cities
+from open311.media_store import media_store
 
 
 def create_app(settings: Settings | None = None) -> Flask:
@@ -26,6 +27,7 @@ def create_app(settings: Settings | None = None) -> Flask:
     driver.configure(settings.libpq_url, settings.pool_size)
     app.extensions["open311.cities"] = Cities(settings.cities_max_age_seconds)
     app.extensions["open311.fragments"] = Fragments(settings.fragment_bytes)
+    media_store(settings)  # so that one that cannot be used is told at once
     api.register(app)
     web.register(app, settings)
     app.wsgi_app = ClientShim(app.wsgi_app)  # type: ignore[method-assign]

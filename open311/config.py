@@ -1,6 +1,7 @@
 """Every setting, with its unit and default."""
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -25,6 +26,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
 
 
 _MIN_SECRET_KEY_CHARACTERS = 32
+_BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*/?")
 _MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
@@ -51,11 +53,18 @@ class Settings:
     )
     endpoint_type: str = _setting("OPEN311_ENDPOINT_TYPE", "production", "`production` or `test`, as discovery says it")
     media_dir: str = _setting("OPEN311_MEDIA_DIR", "", "folder of the photos; unset: `var/media` of the checkout")
+    media_store: str = _setting(
+        "OPEN311_MEDIA_STORE",
+        "",
+        "`s3://bucket` or `s3://bucket/prefix` where photos are kept instead, reached by the usual `AWS_*` variables; "
+        "unset: that folder",
+    )
     pool_size: int = _setting("OPEN311_POOL_SIZE", 8, "database connections a web process holds at most; one a thread")
     max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
     max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
     max_photo_pixels: int = _setting("OPEN311_MAX_PHOTO_PIXELS", 40_000_000, "largest photo, in pixels (width × height)")
-    max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos in one request")
+    max_photos: int = _setting("OPEN311_MAX_PHOTOS", 10, "most photos and documents in one request or update")
+    max_file_bytes: int = _setting("OPEN311_MAX_FILE_BYTES", 16 * 2**20, "largest photo or document, in bytes")
     max_span_days: int = _setting("OPEN311_MAX_SPAN_DAYS", 90, "longest start_date to end_date, in days; 0: no limit")
     max_page_rows: int = _setting("OPEN311_MAX_PAGE_ROWS", 1000, "most requests in one answer")
     fragment_bytes: int = _setting(
@@ -87,6 +96,8 @@ class Settings:
                 raise BadSetting(f"{each.metadata['name']} must be at least {least}, got {value}")
         if self.endpoint_type not in ("production", "test"):
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
+        if self.media_store and not _BUCKET.fullmatch(self.media_store):
+            raise BadSetting(f"OPEN311_MEDIA_STORE must be like s3://bucket/prefix, got {self.media_store!r}")
         if self.geocoder_url and not _is_http(self.geocoder_url):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
         if self.secret_key and len(self.secret_key) < _MIN_SECRET_KEY_CHARACTERS:
@@ -139,7 +150,7 @@ class Settings:
 
     @property
     def media_folder(self) -> Path:
-        """Where photos are kept."""
+        """Where photos are kept that are kept in no bucket."""
         return Path(self.media_dir) if self.media_dir else var_directory(CHECKOUT) / "media"
 
 

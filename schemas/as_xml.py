@@ -8,7 +8,7 @@ from typing import Any
 from marshmallow import Schema
 
 from schemas import moment
-from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, fields_of
+from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, Several, fields_of
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "text/xml; charset=utf-8"
@@ -81,6 +81,8 @@ def _text_of(name: str, field: Any) -> Callable[[Any], str] | None:
     """What makes a value of the field the text that stands in XML; None: it is text, and may need escaping."""
     if isinstance(field, Part):
         return _writer(field.schema, name)
+    if isinstance(field, Several):
+        return lambda texts: "".join([_element(name, escape(text)) for text in texts] if len(texts) > 1 else map(escape, texts))
     if isinstance(field, Items):
         item = field.item
         write = _writer(field.schema, item) if field.schema else lambda text: _element(item, escape(text))

@@ -35,6 +35,16 @@ class Items(fields.Field[Any]):
         self.schema = schema
 
 
+class Several(fields.Field[Any]):
+    """Plain texts: null for none, the text for one, for more an array, and in XML elements of the same name inside.
+
+    Source: spec 5.4, media_url.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(allow_none=True)
+
+
 class Part(fields.Field[Any]):
     """One thing inside another: a row of a schema, or null."""
 
@@ -48,7 +58,7 @@ class Representation:
     """How rows of a schema look: JSON is an array of objects (or, not is_list, one object), XML a root with children.
 
     A row is a sequence of values in the order of the schema's fields; the value of an Items field is a list of rows, that
-    of a Part a row or None.
+    of a Several a list of texts, that of a Part a row or None.
     A field declared with metadata omit_null=True has no key in JSON when it is null; in XML it is an empty element.
     """
 

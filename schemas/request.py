@@ -39,6 +39,14 @@ class PhaseSchema(Schema):
     closed_datetime = Moment(allow_none=True)
 
 
+class FileSchema(Schema):
+    """A file of a request; thumbnail_url of a photo that is kept here."""
+
+    media_url = Text(required=True)
+    thumbnail_url = Text(allow_none=True)
+    content_type = Text(allow_none=True)
+
+
 class ExtendedSchema(Schema):
     """What we know beyond the specification.  Spec 5.1, 5.2."""
 
@@ -50,6 +58,8 @@ class ExtendedSchema(Schema):
     times_reopened = Order(required=True)
     phases = Items("phase", PhaseSchema)
     media_urls = Items("media_url")
+    thumbnail_url = Text(allow_none=True)
+    files = Items("file", FileSchema)
     parent_service_request_id = Text(allow_none=True)
     reported_by = Order(required=True)
 

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from marshmallow import Schema
 
 from schemas import moment
-from schemas.representation import Moment, Representation, Text
+from schemas.representation import Moment, Representation, Several, Text
 from schemas.submission import MAX_DESCRIPTION_CHARACTERS, line_of, media_urls_of
 from schemas.text import clean, one_line
 
@@ -26,7 +26,7 @@ class UpdateSchema(Schema):
     status = Text(required=True)
     updated_datetime = Moment(required=True)
     description = Text(allow_none=True)
-    media_url = Text(allow_none=True)
+    media_url = Several()
 
 
 class ReceiptSchema(Schema):

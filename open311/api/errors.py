@@ -17,6 +17,7 @@ from open311.cases.statuses import StatusNotAllowed, TooLateToReopen
 from open311.cases.updates import UnknownWord
 from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction
 from open311.keys import KeyRefused
+from open311.media_store import StoreAway
 from open311.services import ServiceMissing, UnknownService
 from schemas.error import ERRORS
 from schemas.problems import Problems
@@ -59,6 +60,7 @@ def register(app: Flask) -> None:
     app.register_error_handler(HTTPException, _http)
     for kind in AWAY:
         app.register_error_handler(kind, _away)
+    app.register_error_handler(StoreAway, _store_away)
     app.register_error_handler(Exception, _unforeseen)
 
 
@@ -89,7 +91,15 @@ def _away(error: Exception) -> Response:
     if getattr(error, "sqlstate", None) not in _AWAY_STATES:
         return _unforeseen(error)  # the database is there, and said what is wrong
     log.error("the database does not answer", method=request.method, path=request.path, error=str(error))
-    text = "the service cannot reach its database; please try again in a moment"
+    return _later("the service cannot reach its database; please try again in a moment")
+
+
+def _store_away(error: StoreAway) -> Response:
+    log.error("the store of files does not answer", method=request.method, path=request.path, error=str(error))
+    return _later("the service cannot reach the store of its photos; please try again in a moment")
+
+
+def _later(text: str) -> Response:
     response = _ours(503, text)
     response.headers["Retry-After"] = str(_AWAY_SECONDS)
     return response

@@ -24,6 +24,7 @@ from open311.cases.search import find_request, find_requests, read_requests
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.keys import REPORT
+from open311.media_store import media_store
 from open311.services import find_service
 from schemas import query
 from schemas.moment import whole_second
@@ -51,7 +52,7 @@ def create_request(form: Form, city: City, actor: Actor, format: str) -> Respons
     posted = read_posted(form.fields, form.files, service=service, zone=city.zone, limits=limits)
     located = locate(posted.submission, city, limits)
     with (
-        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        PhotoShelf(media_store(limits), jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
         receipt = take_in(

@@ -16,6 +16,7 @@ from open311.cases.updates import find_updates, post_update
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.keys import UPDATES as UPDATES_SCOPE
+from open311.media_store import media_store
 from schemas import query, update
 from schemas.moment import whole_second
 from schemas.problems import Problems
@@ -36,10 +37,10 @@ def create_update(form: Form, city: City, actor: Actor, format: str) -> Response
     if posted is None or problems or bad:
         raise Problems([*problems, *bad])
     with (
-        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        PhotoShelf(media_store(limits), jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
-        urls = [shelf.put(photo).path for photo in photos] or list(posted.media_urls)
+        urls = [shelf.put(photo, with_thumbnail=False).path for photo in photos] or list(posted.media_urls)
         receipt = post_update(connection, city, posted, urls, by=actor, now=now)
         if not receipt.is_new:
             shelf.clear()

@@ -50,9 +50,9 @@ def extended(
                 row.ended_at,
             )
         )
-    media: dict[int, list[str]] = defaultdict(list)
+    files: dict[int, list[Row]] = defaultdict(list)
     for row in _MEDIA.run(connection, **key, public_url=public_url):
-        media[row.request_id].append(row.url)
+        files[row.request_id].append((row.url, row.thumbnail_url, row.content_type))
     notes: dict[int, list[tuple[Any, int, Row]]] = defaultdict(list)
     numbers: dict[int, str] = {}
     found: dict[int, tuple[Row, list[Row]]] = {}
@@ -66,7 +66,10 @@ def extended(
             PRIORITIES[row.priority],
             row.times_reopened,
             phases[row.id],
-            media[row.id],
+            [url for url, _, _ in files[row.id]],
+            # Of what is shown as media_url, which is the first.
+            files[row.id][0][1] if files[row.id] else None,
+            files[row.id],
             row.parent_number,
             row.reported_by,
         )
@@ -105,6 +108,7 @@ def _told(work: Casework, row: Any) -> tuple[str, str, str | None, Row | None]:
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _IDS: Any = bindparam("ids", type_=ARRAY(BigInteger))
+_PUBLIC_URL: Any = bindparam("public_url", type_=Text)
 _UNIT, _DEPARTMENT = aliased(Department, name="unit"), aliased(Department, name="parent")
 _PARENT, _CHILD = aliased(ServiceRequest, name="followed"), aliased(ServiceRequest, name="following")
 
@@ -158,7 +162,9 @@ _PHASES = Statement(
 _MEDIA = Statement(
     select(
         Media.request_id,
-        case((Media.path.startswith("/"), bindparam("public_url", type_=Text) + Media.path), else_=Media.path).label("url"),
+        case((Media.path.startswith("/"), _PUBLIC_URL + Media.path), else_=Media.path).label("url"),
+        (_PUBLIC_URL + Media.thumbnail_path).label("thumbnail_url"),
+        Media.content_type,
     )
     .where(Media.jurisdiction_id == _CITY, Media.request_id == func.any(_IDS))
     .order_by(Media.request_id, Media.position)

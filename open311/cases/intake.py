@@ -40,13 +40,15 @@ class NewService:
 
 @dataclass(frozen=True, kw_only=True)
 class NewMedia:
-    """A photo of ours (a path beginning with "/") or an address that the client gave."""
+    """A file of ours (a path beginning with "/") or an address that the client gave; taken_at: by the camera's word."""
 
     path: str
     content_type: str | None = None
     width_pixels: int | None = None
     height_pixels: int | None = None
     size_bytes: int | None = None
+    thumbnail_path: str | None = None
+    taken_at: Point | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -253,6 +255,9 @@ def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id
             width_pixels=each.width_pixels,
             height_pixels=each.height_pixels,
             size_bytes=each.size_bytes,
+            thumbnail_path=each.thumbnail_path,
+            long=each.taken_at.long if each.taken_at else None,
+            lat=each.taken_at.lat if each.taken_at else None,
         )
 
 
@@ -336,7 +341,8 @@ _REPORTER = Statement(insert(Reporter).values(_parameters("jurisdiction_id", "re
 
 _MEDIA = Statement(
     insert(Media).values(
-        _parameters(
+        suggested_location=make_point(long=bindparam("long"), lat=bindparam("lat")),
+        **_parameters(
             "jurisdiction_id",
             "request_id",
             "position",
@@ -345,6 +351,7 @@ _MEDIA = Statement(
             "width_pixels",
             "height_pixels",
             "size_bytes",
-        )
+            "thumbnail_path",
+        ),
     )
 )

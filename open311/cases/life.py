@@ -12,13 +12,15 @@ from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
+from geo.point import Point
+from geo.queries import latitude, longitude
 from open311.actors import Actor
 from open311.cases.casework import casework
 from open311.cases.holding import Held, look_at, version_of
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City
-from open311.models import Account, Alert, Jurisdiction, RequestClock, RequestEvent, ServiceRequest
+from open311.models import Account, Alert, Jurisdiction, Media, RequestClock, RequestEvent, ServiceRequest
 from routing.models import Department
 from schemas.working import PRIORITIES
 
@@ -45,6 +47,14 @@ class Clock:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Taken:
+    """Where the camera of a photo (by its position among the files, from 1) says that it was taken."""
+
+    position: int
+    point: Point
+
+
+@dataclass(frozen=True, kw_only=True)
 class Life:
     """A request as it stands, what was promised, and all that happened, oldest first.  version: see require_unchanged."""
 
@@ -55,6 +65,7 @@ class Life:
     assignee: str | None
     channel: str
     clocks: Sequence[Clock]
+    taken: Sequence[Taken]
     happenings: Sequence[Happening]
 
 
@@ -99,6 +110,10 @@ def life_of(connection: "Connection[Any]", city: City, number: str, *, by: Actor
         clocks=[
             Clock(phase=codes.get(each.phase_id), due_at=each.due_at, stopped_at=each.stopped_at)
             for each in _CLOCKS.run(connection, **held.key)
+        ],
+        taken=[
+            Taken(position=each.position, point=Point(long=each.long, lat=each.lat))
+            for each in _TAKEN.run(connection, **held.key)
         ],
         happenings=[happening for _, happening in sorted(found, key=lambda each: each[0])],
     )
@@ -206,6 +221,11 @@ _MORE = Statement(
     select(ServiceRequest.channel, Account.name.label("assignee"))
     .outerjoin(Account, Account.id == ServiceRequest.assignee_id)
     .where(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == _REQUEST)
+)
+_TAKEN = Statement(
+    select(Media.position, longitude(Media.suggested_location).label("long"), latitude(Media.suggested_location).label("lat"))
+    .where(Media.jurisdiction_id == _CITY, Media.request_id == _REQUEST, Media.suggested_location.is_not(None))
+    .order_by(Media.position)
 )
 _EVENTS = Statement(
     select(RequestEvent.id, RequestEvent.at, RequestEvent.kind, RequestEvent.facts)

@@ -139,7 +139,10 @@ def read_posted(
 
 
 def read_photos(files: Sequence[UploadedFile], limits: Settings) -> tuple[list[Photo], list[str]]:
-    """The photos of a form's files, and what is wrong with them."""
+    """The photos and then the documents of a form's files, and what is wrong with them.
+
+    Photos stand first, so that the one shown as media_url is a picture wherever there is one.
+    """
     if len(files) > limits.max_photos:
         return [], [f"at most {limits.max_photos} photos may be sent, got {len(files)}"]
     photos: list[Photo] = []
@@ -147,9 +150,14 @@ def read_photos(files: Sequence[UploadedFile], limits: Settings) -> tuple[list[P
     left = _PHOTOS_OF_LARGEST_SIZE * limits.max_photo_pixels
     for file in files:
         try:
-            photo = read_photo(file.filename or "", file.read(), max_pixels=min(left, limits.max_photo_pixels))
-            left -= photo.width_pixels * photo.height_pixels
+            photo = read_photo(
+                file.filename or "",
+                file.read(),
+                max_bytes=limits.max_file_bytes,
+                max_pixels=min(left, limits.max_photo_pixels),
+            )
+            left -= photo.pixels
             photos.append(photo)
         except BadPhoto as error:
             problems.append(str(error))
-    return photos, problems
+    return sorted(photos, key=lambda each: each.pixels == 0), problems

@@ -83,8 +83,8 @@ class Mail:
 def read_mail(message: EmailMessage, *, service_code: str) -> Mail:
     """What a message reports: subject and text are the description, a line `Address: ...` the place, pictures the photos.
 
-    Raises NotAReport for what a machine sent by itself (RFC 3834), so that two machines never write to one another;
-    Problems for what says nothing.
+    A PDF comes along as pictures do.  Raises NotAReport for what a machine sent by itself (RFC 3834), so that two machines
+    never write to one another; Problems for what says nothing.
     """
     if _header(message, "Auto-Submitted", "no").split(";")[0].strip().lower() != "no":
         raise NotAReport("the message was sent by a machine, not by a person")
@@ -105,7 +105,11 @@ def read_mail(message: EmailMessage, *, service_code: str) -> Mail:
         "address_string": found[1] if found else "",
     }
     # Wherever they stand: programs put those of a written page, and those beside it, at different depths.
-    pictures = [each for each in message.walk() if each.get_content_maintype() == "image"]
+    pictures = [
+        each
+        for each in message.walk()
+        if each.get_content_maintype() == "image" or each.get_content_type() == "application/pdf"
+    ]
     identity = _header(message, "Message-ID").strip()
     return Mail(
         fields={field: [value] for field, value in values.items() if value},

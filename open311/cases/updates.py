@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
-from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, insert, select
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, insert, select
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
@@ -47,7 +47,7 @@ class UpdateReceipt:
 
 
 def find_updates(connection: "Connection[Any]", query: UpdatesQuery, *, jurisdiction_id: int, public_url: str) -> Updates:
-    """The updates of public requests that a query asks for."""
+    """The updates of public requests that a query asks for; public_url stands before the paths of our own files."""
     filters = {
         "numbers": query.numbers and [each for number in query.numbers for each in spellings(number)],
         "updated_from": query.updated_from,
@@ -61,12 +61,14 @@ def find_updates(connection: "Connection[Any]", query: UpdatesQuery, *, jurisdic
             jurisdiction_id=jurisdiction_id,
             take=query.page_rows + 1,
             skip=(query.page - 1) * query.page_rows,
-            public_url=public_url,
             **used,
         )
         .fetchall()
     )
-    return Updates(rows=rows[: query.page_rows], has_more=len(rows) > query.page_rows)
+    shown = [
+        (*row, [public_url + url if url.startswith("/") else url for url in urls]) for *row, urls in rows[: query.page_rows]
+    ]
+    return Updates(rows=shown, has_more=len(rows) > query.page_rows)
 
 
 # The words of spec 5.4: what each is to GeoReport.
@@ -169,7 +171,6 @@ def _status(work: Casework, held: Held, word: str) -> Status | None:
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
-_URL = RequestUpdate.media_urls[1]
 # name of a filter: its condition.  A list is one statement a combination of filters, compiled when first asked for.
 _CONDITIONS: dict[str, Any] = {
     "numbers": ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text))),
@@ -187,7 +188,7 @@ def _find(used: tuple[str, ...]) -> Statement:
             CaseStatus.wire,
             RequestUpdate.updated_at,
             RequestUpdate.description,
-            case((_URL.startswith("/"), bindparam("public_url", type_=Text) + _URL), else_=_URL),
+            RequestUpdate.media_urls,
         )
         .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == RequestUpdate.request_id))
         .join(CaseStatus, and_(CaseStatus.jurisdiction_id == _CITY, CaseStatus.code == RequestUpdate.case_status))

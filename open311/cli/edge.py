@@ -31,6 +31,7 @@ from open311.config import BadSetting, settings
 from open311.departments import UnknownDepartment
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
+from open311.media_store import StoreAway
 from open311.passwords import BadPassword
 from open311.services import ServiceMissing, UnknownService
 from schemas import moment
@@ -101,7 +102,7 @@ class Refused(click.ClickException):
 
 
 class Unreachable(Refused):
-    """The database does not answer: the same may be done a little later."""
+    """The database or the store of files does not answer: the same may be done a little later."""
 
 
 def require_writable(path: Path) -> None:
@@ -184,6 +185,8 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:
         raise Unreachable(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
+    except StoreAway as error:
+        raise Unreachable(f"nothing was kept: {error}") from error
     except (UndefinedTable, UndefinedColumn) as error:
         raise Refused(_needs_migration(error)) from error
     except SessionProgrammingError as error:

@@ -23,6 +23,7 @@ from open311.cli.acting import acting, refusals, who
 from open311.cli.edge import Answer, Refused, Unreachable, jurisdiction_option, shortened, with_app
 from open311.config import settings
 from open311.jurisdictions import City, cities
+from open311.media_store import media_store
 from schemas.moment import whole_second
 from schemas.problems import Problems
 
@@ -48,7 +49,7 @@ class _Returned(Refused):
 @click.option("--last-name", help="of who reports")
 @click.option("--email", "email_", help="of who reports")
 @click.option("--phone", help="of who reports")
-@click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture")
+@click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture or a PDF")
 @acting
 @with_app
 def receive(
@@ -101,7 +102,7 @@ class _Later(Refused):
 
 
 def _kept_by_the_mail_server(command: Callable[..., None]) -> Callable[..., None]:
-    """Let a mail server try again later, when the database does not answer."""
+    """Let a mail server try again later, when the database or the store of photos does not answer."""
 
     @functools.wraps(command)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -122,10 +123,10 @@ def _kept_by_the_mail_server(command: Callable[..., None]) -> Callable[..., None
 def receive_mail(jurisdiction_id: str, service_code: str, as_email: str | None, by: str) -> None:
     """Take in the e-mail message on standard input (RFC 5322), as a mail server pipes it; print the request's number.
 
-    Subject and text are the description, a line "Address: ..." is the place, pictures are the photos, and the sender is
+    Subject and text are the description, a line "Address: ..." is the place, pictures and PDFs are the files, and the sender is
     who reports.  A message that is delivered twice is one request.  What a machine sent by itself is passed over.  A
     message that cannot be taken ends with status 65, so that the mail server returns it to its sender with the reasons; one
-    that comes while the database is away ends with status 75, and the mail server tries again.
+    that comes while the database or the store of photos is away ends with status 75, and the mail server tries again.
     """
     city = cities().named(jurisdiction_id)
     message = email.message_from_binary_file(sys.stdin.buffer, policy=email.policy.default)
@@ -156,7 +157,7 @@ def _take(
     limits = settings()
     posted, located = read_taken(fields, files, city, by=by, limits=limits)
     with (
-        PhotoShelf(limits.media_folder, jurisdiction_id=city.jurisdiction_id) as shelf,
+        PhotoShelf(media_store(limits), jurisdiction_id=city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
         return take_in(

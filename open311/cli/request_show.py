@@ -6,6 +6,7 @@ import click
 from rich.table import Table
 
 from db.driver import driver
+from geo.point import metres_between
 from open311.cases.life import Clock, Life, cities_with, life_of
 from open311.cli.acting import acting, number_argument, refusals, who
 from open311.cli.edge import Refused, show_table, with_app
@@ -51,19 +52,22 @@ def _show(life: Life, city: City) -> None:
     where = f"lat {held.point.lat}, long {held.point.long}" if held.point else None
     if held.address or where:
         click.echo(", ".join(each for each in (held.address, where) if each))
+    for each in life.taken:
+        away = f", {metres_between(each.point, held.point):.0f} m from the request" if held.point else ""
+        click.echo(f"photo {each.position} was taken at lat {each.point.lat}, long {each.point.long}{away}")
     if held.description:
         click.echo(f"\n{held.description}")
     if held.phases:
         table = Table("phase", "", "department", "", "since", "until", "why", box=None)
-        for each in held.phases:
+        for phase in held.phases:
             table.add_row(
-                each.code,
-                each.name,
-                each.answers_for,
-                each.state,
-                local(each.opened_at),
-                local(each.ended_at),
-                each.reason or "",
+                phase.code,
+                phase.name,
+                phase.answers_for,
+                phase.state,
+                local(phase.opened_at),
+                local(phase.ended_at),
+                phase.reason or "",
             )
         click.echo()
         show_table(table)

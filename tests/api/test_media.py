@@ -15,6 +15,7 @@ from PIL.PngImagePlugin import PngInfo
 from psycopg import Connection
 
 from tests.api.wire import SEATTLE, STREET, Api, in_both_formats, multipart, picture, upload
+from tests.cases.files import pdf, photo
 
 Kept = Callable[[], Any]
 Change = Callable[..., Any]
@@ -171,6 +172,33 @@ def test_what_cameras_and_browsers_write_is_taken(api: Api, client: FlaskClient,
         assert response.headers["X-Content-Type-Options"] == "nosniff"
 
 
+def test_a_document_is_kept_as_it_is_for_saving_only(api: Api, client: FlaskClient) -> None:
+    number = api.post({**STREET, "media": upload(pdf(), "plan.jpg")}).row["service_request_id"]
+
+    with client.get(_media_url(api, number)) as response:
+        assert response.get_data() == pdf()
+        assert response.headers["Content-Type"] == "application/pdf"
+        assert response.headers["Content-Disposition"].startswith("attachment")
+        assert response.headers["X-Content-Type-Options"] == "nosniff"
+
+
+def test_photos_stand_before_documents(api: Api, connection: "Connection[Any]") -> None:
+    api.post({**STREET, "media": [upload(pdf()), upload(picture(size=(1, 1))), upload(picture("JPEG"))]})
+
+    assert [path[-4:] for path in _paths(connection)] == [".png", ".jpg", ".pdf"]
+
+
+@in_both_formats
+def test_a_document_that_acts_by_itself_keeps_nothing(api: Api, kept: Kept, format: str) -> None:
+    before, bad = kept(), upload(pdf(catalog=b"/OpenAction 4 0 R"), "plan.pdf")
+
+    answer = api.post({**STREET, "media": [upload(picture()), bad]}, format)
+
+    assert answer.status == 400
+    assert answer.problem == "plan.pdf must not hold anything that acts by itself, got /OpenAction"
+    assert kept() == before
+
+
 @pytest.mark.statement(39)
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGBA", "CMYK", "I;16", "YCbCr"])
 def test_pictures_of_every_mode_are_taken(api: Api, mode: str) -> None:
@@ -250,6 +278,64 @@ def test_a_photo_that_is_turned_shows_its_top_at_the_top(api: Api, client: Flask
     # Turned by a quarter to the right, what was on the left is at the top.
     red, _, blue = kept.getpixel((kept.width // 2, 1))  # type: ignore[misc]
     assert red > 200 > 60 > blue
+
+
+def test_a_photo_has_a_thumbnail_and_a_document_none(api: Api, client: FlaskClient) -> None:
+    number = api.post({**STREET, "media": [upload(photo("JPEG", (800, 600))), upload(pdf())]}).row["service_request_id"]
+
+    about = api.get(f"requests/{number}", extensions="true").row["extended_attributes"]
+
+    assert _photo(client, about["thumbnail_url"]).size == (400, 300)
+    assert about["files"] == [
+        {"media_url": about["media_urls"][0], "thumbnail_url": about["thumbnail_url"], "content_type": "image/jpeg"},
+        {"media_url": about["media_urls"][1], "thumbnail_url": None, "content_type": "application/pdf"},
+    ]
+
+
+@in_both_formats
+def test_a_small_photo_is_its_own_thumbnail(api: Api, format: str) -> None:
+    number = api.post({**STREET, "media": upload(picture())}, format).row["service_request_id"]
+
+    about = api.get(f"requests/{number}", format, extensions="true").row["extended_attributes"]
+
+    assert about["thumbnail_url"] == about["media_urls"][0]
+    assert about["files"][0]["thumbnail_url"] == about["media_urls"][0]
+
+
+@in_both_formats
+def test_the_address_of_a_photo_elsewhere_has_no_thumbnail(api: Api, format: str) -> None:
+    url = "https://example.org/a.jpg"
+    number = api.post({**STREET, "media_url": url}, format).row["service_request_id"]
+
+    about = api.get(f"requests/{number}", format, extensions="true").row["extended_attributes"]
+
+    assert (about["thumbnail_url"], about["media_urls"]) == (None, [url])
+    assert about["files"] == [{"media_url": url, "thumbnail_url": None, "content_type": None}]
+
+
+@in_both_formats
+def test_where_a_photo_was_taken_is_kept_and_told_to_nobody(api: Api, connection: "Connection[Any]", format: str) -> None:
+    sent = _with_exif()
+
+    receipt = api.post({**STREET, "media": upload(sent)}, format)
+
+    number = receipt.row["service_request_id"]
+    (place,) = connection.execute("select st_astext(suggested_location) from media").fetchone() or ()
+    assert place == "POINT(-122.4 47.64)"
+    shown = [api.get(f"requests/{number}", format, extensions=each).row for each in ("true", "false")]
+    assert [(each["lat"], each["long"]) for each in shown] == [(float(STREET["lat"]), float(STREET["long"]))] * 2
+    assert "suggested" not in receipt.text
+    assert "suggested" not in str(shown)
+
+
+@in_both_formats
+def test_where_a_photo_was_taken_is_no_place_of_the_request(api: Api, kept: Kept, format: str) -> None:
+    before = kept()
+
+    answer = api.post({"service_code": STREET["service_code"], "media": upload(_with_exif())}, format)
+
+    assert answer.problem == "a location is required: lat and long, address_string or address_id"
+    assert kept() == before
 
 
 # What is refused

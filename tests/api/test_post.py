@@ -375,7 +375,8 @@ def _public_reads(api: Api, number: str, token: str) -> list[Answer]:
     values = {"number": number, "service_code": "street-maintenance", "token": token}
     query = "jurisdiction_id=seattle.gov&extensions=true"
     # These two speak of a place and not of requests, and need one.
-    place = {"api.show_route": urlencode(STREET), "api.show_coverage": urlencode(STREET)}
+    asks_where = ("api.show_route", "api.show_coverage", "api.list_similar")
+    place = dict.fromkeys(asks_where, urlencode(STREET))
     answers = [
         Answer(
             api.client.get(

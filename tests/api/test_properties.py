@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from schemas import as_json, as_xml, discovery, error, request, service, update
 from schemas.discovery import DISCOVERY
 from schemas.error import ERRORS
-from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, fields_of
+from schemas.representation import Flag, Items, Moment, Number, Order, Part, Representation, Several, fields_of
 from schemas.request import (
     BATCH_RECEIPT,
     BLACKBOX_RECEIPT,
@@ -64,6 +64,8 @@ _VALUES: dict[type, st.SearchStrategy[Any]] = {
 def _value(field: Any) -> st.SearchStrategy[Any]:
     if isinstance(field, Items):
         return st.lists(_row(field.schema) if field.schema else _ANY_TEXT, max_size=3)
+    if isinstance(field, Several):
+        return st.lists(_ANY_TEXT, max_size=3)
     if isinstance(field, Part):
         return _row(field.schema) | st.none()
     drawn = next((values for kind, values in _VALUES.items() if isinstance(field, kind)), _ANY_TEXT)
@@ -88,6 +90,8 @@ def _object(schema: Any, row: tuple[Any, ...], text: Callable[[str], Any], *, om
             read[name] = [
                 _object(field.schema, each, text, omit_null=omit_null) if field.schema else text(each) for each in value
             ]
+        elif isinstance(field, Several):
+            read[name] = [text(each) for each in value] if len(value) > 1 else next(map(text, value), None)
         elif isinstance(field, Part) and value is not None:
             read[name] = _object(field.schema, value, text, omit_null=omit_null)
         elif isinstance(value, str):

@@ -31,7 +31,7 @@ Field = str | Sequence[str] | tuple[BytesIO, str]
 # Elements that hold repeated children: arrays in JSON, as Spark has it.
 _LISTS = {
     *("services", "service_requests", "service_request_updates", "errors", "attributes", "values", "endpoints", "formats"),
-    *("notes", "phases", "media_urls", "similar_requests"),
+    *("notes", "phases", "media_urls", "files", "similar_requests"),
 }
 _FLAGS = {"metadata", "variable", "required"}
 _NUMBERS = {"lat", "long", "distance_metres", "reported_by"}
@@ -92,6 +92,10 @@ def read_xml(body: bytes) -> Any:
 
 def _spark(element: etree._Element) -> Any:
     if element.tag in _LISTS:
+        return [_spark(child) for child in element]
+    if element.tag == "media_url" and len(element):
+        # Spec 5.4: of several files a list by the same name.
+        assert {child.tag for child in element} == {"media_url"}
         return [_spark(child) for child in element]
     if len(element):
         assert len({child.tag for child in element}) == len(element), f"an element stands twice in {element.tag}"

@@ -10,6 +10,7 @@ from open311.actors import Actor, NotAllowed
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import take_in
 from open311.cases.receiving import CHANNELS, NotAReport, read_mail, read_taken
+from open311.media_store import media_store
 from schemas.problems import Problems
 from tests.cases.conftest import LOADED
 from tests.cases.smallville import IN_WEST
@@ -29,7 +30,7 @@ def test_a_request_keeps_its_channel_its_time_and_who_took_it(
     trees: Working, people: dict[str, Actor], settings: Any, channel: str
 ):
     posted, located = read_taken(FORM, [], trees.city, by=people["Carla"], limits=settings())
-    with PhotoShelf(settings().media_folder, jurisdiction_id=trees.city.jurisdiction_id) as shelf:
+    with PhotoShelf(media_store(settings()), jurisdiction_id=trees.city.jurisdiction_id) as shelf:
         receipt = take_in(trees.connection, posted, located, trees.city, shelf, channel=channel, now=LOADED, by=people["Carla"])
 
     row = trees.request(receipt.number or "")

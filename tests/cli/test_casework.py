@@ -20,6 +20,7 @@ from open311.accounts import AskedRole
 from open311.cases.escalation import escalate_due
 from open311.jurisdictions import read_cities
 from schemas.working import STANDARD_STATUSES
+from tests.cases.files import photo, taken_at
 from tests.cases.treeville import treeville
 from tests.cli.conftest import Run, good, told, usage
 from tests.conftest import TEMPLATE
@@ -551,3 +552,18 @@ def test_mail_that_comes_while_the_database_is_away_is_kept_by_the_mail_server(c
 
     assert result.exit_code == 75
     assert "the database does not answer" in result.stderr
+
+
+def test_show_says_where_a_photo_was_taken(city: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("OPEN311_MEDIA_DIR", str(tmp_path / "media"))
+    files = [tmp_path / "plain.jpg", tmp_path / "here.jpg"]
+    files[0].write_bytes(photo())
+    files[1].write_bytes(photo(exif=taken_at((42.0, 21.0, 0.0), (71.0, 3.0, 36.0))))
+
+    number = call(city, "tree", *(word for each in files for word in ("--photo", str(each))))
+
+    assert re.search(
+        r"^photo 2 was taken at lat 42\.35, long -71\.06, \d+ m from the request$",
+        good(city("request", "show", number)),
+        re.MULTILINE,
+    )
