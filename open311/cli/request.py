@@ -17,6 +17,7 @@ from open311.cli.acting import Doing, on_request
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
 from open311.cli.request_desk import alerts, queue
+from open311.cli.request_knowledge import knowledge
 from open311.cli.request_phase import phase, phase_option
 from open311.cli.request_receive import receive, receive_mail
 from open311.cli.request_show import show
@@ -47,6 +48,7 @@ for each in (
     request_work.flag,
     phase,
     show,
+    knowledge,
     queue,
     alerts,
     targets_,
