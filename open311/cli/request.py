@@ -19,7 +19,7 @@ from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_optio
 from open311.cli.request_desk import alerts, queue
 from open311.cli.request_knowledge import knowledge
 from open311.cli.request_phase import phase, phase_option
-from open311.cli.request_receive import receive, receive_mail
+from open311.cli.request_receive import answer_, receive, receive_mail
 from open311.cli.request_show import show
 from open311.cli.request_targets import targets_
 from open311.jurisdictions import cities
@@ -37,6 +37,7 @@ def request() -> None:
 
 for each in (
     receive,
+    answer_,
     receive_mail,
     request_work.accept,
     request_work.hand_back,

@@ -1,4 +1,4 @@
-"""open311 request knowledge: how requests like this one were resolved."""
+"""open311 request knowledge: how requests like this one were resolved, and which articles are pinned to them."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -7,6 +7,7 @@ import click
 from rich.table import Table
 
 from db.driver import driver
+from open311.cases.articles import articles_for
 from open311.cases.knowledge import Asked, Resolved, like_draft, like_request, summary_of
 from open311.cli.acting import acting, refusals, who
 from open311.cli.edge import Answer, jurisdiction_option, show_table, with_app
@@ -40,14 +41,14 @@ def knowledge(
     as_email: str | None,
     by: str,
 ) -> None:
-    """The resolved requests most like request NUMBER, or like a draft: how each was resolved, and how long it took."""
+    """The articles, and the resolved requests most like request NUMBER or a draft: how they were resolved, in what time."""
     if (number is None) == (service_code is None):
         raise click.UsageError("give one of NUMBER and --service-code")
     city, now = cities().named(jurisdiction_id), whole_second(datetime.now(UTC))
     with driver.connection() as connection, refusals(number or "it"):
         actor = who(connection, city, as_email=as_email, by=by)
         if number is not None:
-            _, found = like_request(connection, city, number, by=actor, now=now)
+            asked, found = like_request(connection, city, number, by=actor, now=now)
         else:
             service = find_service(connection, service_code or "", jurisdiction_id=city.id).new
             asked = Asked(
@@ -58,6 +59,9 @@ def knowledge(
                 answers=dict(given),
             )
             found = like_draft(connection, city, asked, by=actor, now=now)
+        articles = articles_for(connection, jurisdiction_id=city.id, service_id=asked.service_id, words=asked.words)
+    for article in articles:
+        click.echo(f"article {article.code} ({article.language}{'' if article.is_public else ', for staff'}): {article.title}")
     _show(found)
 
 
