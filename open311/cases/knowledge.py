@@ -48,11 +48,11 @@ MOST_SHOWN = 10
 # What was resolved longer ago was resolved by other rules and people.
 _PAST = timedelta(days=3 * 365)
 # So many of a service are looked at: the newest that share a word, and the nearest; only these are ranked.
-_BY_WORDS, _BY_PLACE, _BY_TIME = 200, 100, 200
+_BY_WORDS, _BY_PLACE, _BY_TIME = 120, 60, 120
 # The same of each other service of the group.
-_OF_A_SIBLING = 40
+_OF_A_SIBLING = 20
 # More letters and words than these tell no more, and each costs time.
-_COMPARED_LETTERS, _COMPARED_WORDS = 300, 32
+_COMPARED_LETTERS, _COMPARED_WORDS = 160, 32
 # What the parts of likeness count; of what is not asked for, nothing.
 _TRIGRAMS, _RANK, _PLACE, _ANSWERS = 0.3, 0.25, 0.25, 0.2
 # At this distance a place counts half.
