@@ -27,9 +27,12 @@ class Statement:
     """A statement composed in SQLAlchemy Core whose text is compiled once and prepared on every connection.
 
     Values are given by name; they reach the driver as they are (JSON as psycopg's Jsonb), no SQLAlchemy type touches them.
+    is_planned_anew: it is planned at each call for the values given, where the best way depends on them.
     """
 
-    def __init__(self, composed: ClauseElement, row_factory: RowFactory[Any] = namedtuple_row) -> None:
+    def __init__(
+        self, composed: ClauseElement, row_factory: RowFactory[Any] = namedtuple_row, *, is_planned_anew: bool = False
+    ) -> None:
         compiled = composed.compile(dialect=_DIALECT)
         assert isinstance(compiled, SQLCompiler)
         self.text = str(compiled)
@@ -37,13 +40,14 @@ class Statement:
         self.names = list(compiled.positiontup or [])
         self.constants = {name: value for name, value in compiled.params.items() if value is not None}
         self._row_factory = row_factory
+        self._is_prepared = not is_planned_anew
 
     def run(self, connection: "Connection[Any]", **values: Any) -> "Cursor[Any]":
         """The cursor of the executed statement; raises KeyError for a value that was not given."""
         constants = self.constants
         cursor = RawCursor(connection, row_factory=self._row_factory)
         parameters = [values[name] if name in values else constants[name] for name in self.names]
-        return cursor.execute(self._bytes, parameters, prepare=True, binary=True)
+        return cursor.execute(self._bytes, parameters, prepare=self._is_prepared, binary=True)
 
 
 class Driver:

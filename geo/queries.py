@@ -123,6 +123,16 @@ def square_metres(area: ColumnElement[Any]) -> Function[float]:
     return func.ST_Area(_geography(area))
 
 
+def degrees_apart(location: Spatial, other: Spatial) -> ColumnElement[float]:
+    """How far two points lie from one another on a plane of degrees; ordered by it, the nearest come by the GiST index."""
+    return location.op("<->", return_type=Double())(other)
+
+
+def metres_apart(location: Spatial, other: Spatial) -> ColumnElement[float]:
+    """How far two points lie from one another, in metres on the spheroid."""
+    return func.ST_Distance(_geography(type_coerce(location, Geometry())), _geography(type_coerce(other, Geometry())))
+
+
 def metres_to_edge(area: Spatial, location: Spatial) -> ColumnElement[float]:
     """How far the location lies from the nearest edge of the area, holes included, in metres on the spheroid.
 

@@ -42,6 +42,7 @@ class City:
     default_department_id: int
     changed_at: datetime
     dates_moved_weeks: int
+    public_knowledge: bool
 
 
 def cities() -> "Cities":
@@ -121,6 +122,7 @@ def read_cities(connection: "Connection[Any]") -> list[City]:
             default_department_id=row.default_department_id,
             changed_at=row.changed_at,
             dates_moved_weeks=row.dates_moved_weeks,
+            public_knowledge=row.public_knowledge,
         )
         for row in _CITIES.run(connection).fetchall()
     ]

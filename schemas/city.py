@@ -86,6 +86,7 @@ class JurisdictionSchema(Schema):
     key_service = Words(required=True)
     default_department = Code(required=True)
     reopen_days = fields.Integer(load_default=30, strict=True, validate=validate.Range(min=0, max=3650))
+    public_knowledge = fields.Boolean(load_default=False)
     outline = Words(required=True)
     layers = fields.Dict(keys=Code(), values=fields.Nested(LayerSchema), required=True, validate=validate.Length(min=1))
 

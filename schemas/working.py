@@ -1,6 +1,6 @@
 """How a city's departments work, as the files of its folder say it.  `docs/city-folder.md` shows each.
 
-statuses.yml, closing_reasons.yml, texts.yml, plans.yml, ladders.yml; targets.yml is in schemas.casework.
+statuses.yml, closing_reasons.yml, texts.yml, plans.yml, ladders.yml, articles.yml; targets.yml is in schemas.casework.
 """
 
 from collections.abc import Mapping, Sequence
@@ -45,17 +45,43 @@ class ClosingReasonSchema(Schema):
     department = Code(load_default=None)
 
 
+class Language(Words):
+    """A language by its tag, English unless said otherwise."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            load_default="en", validate=validate.Regexp(r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$", error="must be like en or pt-BR")
+        )
+
+
 class TextSchema(Schema):
     """An item of texts.yml."""
 
     status = Code(required=True)
     reason = Code(load_default=None)
     service_code = Code(load_default=None)
-    language = Words(
-        load_default="en", validate=validate.Regexp(r"^[a-z]{2,3}(-[A-Za-z0-9]+)*$", error="must be like en or pt-BR")
-    )
+    language = Language()
     text = Words(required=True, validate=validate.Length(max=4000))
     department = Code(load_default=None)
+
+
+class ArticleSchema(Schema):
+    """An item of articles.yml: of a service, of those of a group, or of everything."""
+
+    code = Code(required=True)
+    title = Words(required=True, validate=validate.Length(max=200))
+    service_code = Code(load_default=None)
+    group = Words(load_default=None)
+    language = Language()
+    keywords = fields.List(Words(), load_default=list)
+    private = fields.Boolean(load_default=False)
+    text = Words(required=True, validate=validate.Length(max=4000))
+    department = Code(load_default=None)
+
+    @validates_schema
+    def _is_of_a_service_or_a_group(self, data: Any, **kwargs: Any) -> None:
+        if data["service_code"] and data["group"]:
+            raise ValidationError("must be left out where service_code is given", "group")
 
 
 class PhaseSchema(Schema):

@@ -76,8 +76,12 @@ class Draft:
 
 @dataclass(frozen=True, kw_only=True)
 class Receipt:
-    """What the reporter may be told: a number, a token, or (blackbox) neither.  is_new: not a repeated POST."""
+    """What the reporter may be told: a number, a token, or (blackbox) neither.  is_new: not a repeated POST.
 
+    request_id: for who goes on with it in the same transaction, not to be told.
+    """
+
+    request_id: int
     number: str | None
     token: str | None
     is_new: bool = True
@@ -166,7 +170,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
                 client_reference=draft.client_reference,
             ).fetchone()
             if earlier is not None:
-                return _receipt(earlier.type, earlier.number, earlier.token, is_new=False)
+                return _receipt(earlier.id, earlier.type, earlier.number, earlier.token, is_new=False)
     _keep_around(connection, draft, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
     if target is not None and promised is not None:
         key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
@@ -181,7 +185,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         queue.configure_task("number_request", connection=connection).defer(
             jurisdiction_id=jurisdiction_id, request_id=request_id
         )
-    return _receipt(service.type, number, token)
+    return _receipt(request_id, service.type, number, token)
 
 
 def begin_plan(connection: "Connection[Any]", work: Casework, held: Held, decision: Decision, *, at: datetime) -> Held:
@@ -217,12 +221,12 @@ def desk_by_rules(connection: "Connection[Any]", work: Casework, held: Held, ser
     return work.desks[chosen.unit_id or chosen.department_id]
 
 
-def _receipt(service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:
+def _receipt(request_id: int, service_type: str, number: str | None, token: str | None, *, is_new: bool = True) -> Receipt:
     if service_type == "blackbox":
-        return Receipt(number=None, token=None, is_new=is_new)
+        return Receipt(request_id=request_id, number=None, token=None, is_new=is_new)
     if service_type == "batch":
-        return Receipt(number=None, token=token, is_new=is_new)
-    return Receipt(number=number, token=None, is_new=is_new)
+        return Receipt(request_id=request_id, number=None, token=token, is_new=is_new)
+    return Receipt(request_id=request_id, number=number, token=None, is_new=is_new)
 
 
 def _keep_around(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, request_id: int, now: datetime) -> None:
@@ -314,7 +318,7 @@ _INSERT = Statement(
 )
 
 _EARLIER = Statement(
-    select(Service.type, ServiceRequest.number, ServiceRequest.token)
+    select(ServiceRequest.id, Service.type, ServiceRequest.number, ServiceRequest.token)
     .join(
         Service,
         and_(Service.jurisdiction_id == bindparam("jurisdiction_id"), Service.id == ServiceRequest.service_id),

@@ -174,6 +174,7 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "assigned": lambda facts: f"to {facts['to']}{_of_phase(facts)}",
     "noted": lambda facts: f"{'for everybody' if facts['public'] else 'within the city'}: {facts['words']}",
     "updated": lambda facts: f"update {facts['update_id']}{_because(facts, 'words')}",
+    "answered": lambda facts: f"at first contact, from the article {facts['article']}: {facts['title']}",
     "status": _status,
     "closed": _closed,
     "reopened": _status,

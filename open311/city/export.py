@@ -116,6 +116,7 @@ def _jurisdiction(city: Jurisdiction, maps: Mapping[int, tuple[Any, Any]], depar
         "key_service": city.key_service,
         "default_department": departments[city.default_department_id or 0].code,
         "reopen_days": city.reopen_days,
+        "public_knowledge": city.public_knowledge,
         "outline": maps[city.outline_layer_id or 0][0]["code"],
         "layers": {
             layer["code"]: {name: layer[name] for name in ("name", "code_property", "name_property")}

@@ -106,7 +106,7 @@ def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jur
     city.name, city.timezone = about["name"], about["timezone"]
     city.hosts = hosts
     city.contact, city.key_service = about["contact"], about["key_service"]
-    city.reopen_days = about["reopen_days"]
+    city.reopen_days, city.public_knowledge = about["reopen_days"], about["public_knowledge"]
     session.flush()
     return city
 

@@ -16,6 +16,7 @@ from open311.city.lines import BadFile, Lines, Path_, load_list
 from open311.city.rules import Known
 from open311.city.targets import read_targets
 from open311.models import (
+    Article,
     CaseStatus,
     ClosingReason,
     Jurisdiction,
@@ -31,6 +32,7 @@ from routing.models import Department
 from schemas.casework import TargetSchema
 from schemas.working import (
     STANDARD_STATUSES,
+    ArticleSchema,
     ClosingReasonSchema,
     LadderSchema,
     PlanSchema,
@@ -50,6 +52,7 @@ FILES: Mapping[str, type[Schema]] = {
     "targets": TargetSchema,
     "plans": PlanSchema,
     "ladders": LadderSchema,
+    "articles": ArticleSchema,
 }
 # By kind of item, what tells one from the others; calendars.yml is read by open311.city.calendars.
 IDENTITY: Mapping[str, tuple[str, ...]] = {
@@ -59,10 +62,11 @@ IDENTITY: Mapping[str, tuple[str, ...]] = {
     "targets": ("service_code", "group", "valid_from"),
     "plans": ("service_code",),
     "ladders": ("code",),
+    "articles": ("code", "language"),
     "calendars": ("code",),
 }
 # Those whose items belong to the whole city or to a department.
-OWNED = ("closing_reasons", "texts", "targets", "plans", "ladders")
+OWNED = ("closing_reasons", "texts", "targets", "plans", "ladders", "articles")
 NEEDED_STATUSES = {"open": "open", "closed": "closed"}
 
 
@@ -76,6 +80,7 @@ class Working:
     targets: Sequence[Item]
     plans: Sequence[Item]
     ladders: Sequence[Item]
+    articles: Sequence[Item]
 
 
 def read_working(folder: Path, known: Known) -> Working:
@@ -170,6 +175,19 @@ def put_working(session: Session, city_id: int, given: Working) -> None:
             }
             for item in given.ladders
         ],
+        Article: [
+            {
+                "code": item["code"],
+                "title": item["title"],
+                "text": item["text"],
+                "service_id": service(item),
+                "service_group": item["group"],
+                "language": item["language"],
+                "keywords": list(item["keywords"]),
+                "is_public": not item["private"],
+            }
+            for item in given.articles
+        ],
     }
     for (table, values), kind in zip(rows.items(), OWNED, strict=True):
         session.execute(delete(table).where(table.jurisdiction_id == city_id))  # type: ignore[attr-defined]
@@ -245,6 +263,20 @@ def working_of(session: Session, city_id: int) -> Working:
         targets=[_as_loaded(row.details) for row in rows(ServiceTarget)],
         plans=[row.details for row in rows(PhasePlan)],
         ladders=[row.details for row in rows(Ladder)],
+        articles=[
+            {
+                "code": row.code,
+                "title": row.title,
+                "service_code": services.get(row.service_id),
+                "group": row.service_group,
+                "language": row.language,
+                "keywords": list(row.keywords),
+                "private": not row.is_public,
+                "text": row.text,
+                "department": departments.get(row.department_id),
+            }
+            for row in rows(Article)
+        ],
     )
 
 
@@ -368,6 +400,13 @@ def _ladder(item: Item, found: Working, known: Known) -> list[Problem]:
     return problems
 
 
+def _article(item: Item, found: Working, known: Known) -> list[Problem]:
+    problems: list[Problem] = _known_service(item, known)
+    if item["group"] is not None and item["group"] not in known.groups:
+        problems.append((("group",), f"no service is of the group {item['group']!r}"))
+    return problems
+
+
 def _known_service(item: Item, known: Known) -> list[Problem]:
     code = item["service_code"]
     return [] if code is None or code in known.services else [(("service_code",), f"there is no service {code!r}")]
@@ -384,4 +423,5 @@ _CHECKS: Mapping[str, Check] = {
     "texts": _text,
     "plans": _plan,
     "ladders": _ladder,
+    "articles": _article,
 }

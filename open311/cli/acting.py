@@ -15,6 +15,7 @@ from psycopg import Connection
 from db.driver import driver
 from open311.accounts import account, actor_of, find_account
 from open311.actors import Actor, NotAllowed, operator
+from open311.cases.articles import UnknownArticle
 from open311.cases.assignment import NothingChanges, RequestClosed, UnknownPerson
 from open311.cases.casework import UnknownReason, UnknownStatus
 from open311.cases.duplicates import NotLinked
@@ -102,6 +103,7 @@ def refusals(number: str) -> Iterator[None]:
         UnknownPerson,
         FollowsAnother,
         NotLinked,
+        UnknownArticle,
     ) as error:
         raise Refused(str(error)) from error
     except NotOverridden as error:

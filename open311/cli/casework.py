@@ -21,7 +21,7 @@ _FILE = click.Path(exists=True, dir_okay=False, path_type=Path)
 
 @click.group()
 def casework() -> None:
-    """How departments work: statuses, closing reasons, texts, targets, plans, ladders."""
+    """How departments work: statuses, closing reasons, texts, targets, plans, ladders, articles."""
 
 
 @casework.command("import")

@@ -17,8 +17,9 @@ from open311.cli.acting import Doing, on_request
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
 from open311.cli.request_desk import alerts, queue
+from open311.cli.request_knowledge import knowledge
 from open311.cli.request_phase import phase, phase_option
-from open311.cli.request_receive import receive, receive_mail
+from open311.cli.request_receive import answer_, receive, receive_mail
 from open311.cli.request_show import show
 from open311.cli.request_similar import lead, link, similar_, similar_score, unlink
 from open311.cli.request_targets import targets_
@@ -37,6 +38,7 @@ def request() -> None:
 
 for each in (
     receive,
+    answer_,
     receive_mail,
     request_work.accept,
     request_work.hand_back,
@@ -53,6 +55,7 @@ for each in (
     lead,
     similar_score,
     show,
+    knowledge,
     queue,
     alerts,
     targets_,

@@ -1,4 +1,4 @@
-"""open311 request receive, receive-mail: what people say and write to the city."""
+"""open311 request receive, answer, receive-mail: what people say and write to the city."""
 
 import email
 import email.policy
@@ -15,6 +15,7 @@ import click
 
 from db.driver import driver
 from open311.actors import Actor
+from open311.cases.answering import answer
 from open311.cases.intake import Receipt
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import take_in
@@ -36,63 +37,115 @@ class _Returned(Refused):
     exit_code = 65
 
 
+_TAKEN = (
+    click.option("--service-code", required=True, help="what it is about"),
+    click.option("--description", default="", help="what was said"),
+    click.option("--lat", help="latitude, WGS84 degrees; with --long"),
+    click.option("--long", help="longitude, WGS84 degrees; with --lat"),
+    click.option("--address", "address_string", help="the address, as text"),
+    click.option("--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="an answer of the form"),
+    click.option("--first-name", help="of who reports"),
+    click.option("--last-name", help="of who reports"),
+    click.option("--email", help="of who reports"),
+    click.option("--phone", help="of who reports"),
+)
+
+
+def _taking(command: Callable[..., None]) -> Callable[..., None]:
+    """The options that say what somebody reports, given to the command as fields of POST requests."""
+
+    @functools.wraps(command)
+    def run(*args: Any, given: tuple[tuple[str, str], ...], **kwargs: Any) -> None:
+        values = {name: kwargs.pop(name) for name in _FIELDS}
+        fields = {name: [value] for name, value in values.items() if value}
+        for code, answered in given:
+            fields.setdefault(f"attribute[{code}]", []).append(answered)
+        command(*args, fields=fields, **kwargs)
+
+    decorated: Callable[..., None] = run
+    for option in reversed(_TAKEN):
+        decorated = option(decorated)
+    return decorated
+
+
+_FIELDS = (
+    "service_code",
+    "description",
+    "lat",
+    "long",
+    "address_string",
+    "first_name",
+    "last_name",
+    "email",
+    "phone",
+)
+
+
 @click.command()
 @jurisdiction_option
 @click.option("--channel", required=True, type=click.Choice(CHANNELS), help="how it came")
-@click.option("--service-code", required=True, help="what it is about")
-@click.option("--description", default="", help="what was said")
-@click.option("--lat", help="latitude, WGS84 degrees; with --long")
-@click.option("--long", help="longitude, WGS84 degrees; with --lat")
-@click.option("--address", help="the address, as text")
-@click.option("--attribute", "given", multiple=True, type=Answer(), metavar="CODE=VALUE", help="an answer of the form")
-@click.option("--first-name", help="of who reports")
-@click.option("--last-name", help="of who reports")
-@click.option("--email", "email_", help="of who reports")
-@click.option("--phone", help="of who reports")
+@_taking
 @click.option("--photo", "photos", multiple=True, type=_FILE, help="a picture or a PDF")
 @acting
 @with_app
 def receive(
     jurisdiction_id: str,
     channel: str,
-    service_code: str,
-    description: str,
-    lat: str | None,
-    long: str | None,
-    address: str | None,
-    given: tuple[tuple[str, str], ...],
-    first_name: str | None,
-    last_name: str | None,
-    email_: str | None,
-    phone: str | None,
+    fields: Mapping[str, Sequence[str]],
     photos: tuple[Path, ...],
     as_email: str | None,
     by: str,
 ) -> None:
     """Take a request in for somebody, through any channel; print its number."""
-    values = {
-        "service_code": service_code,
-        "description": description,
-        "lat": lat,
-        "long": long,
-        "address_string": address,
-        "first_name": first_name,
-        "last_name": last_name,
-        "email": email_,
-        "phone": phone,
-    }
-    fields = {name: [value] for name, value in values.items() if value}
-    for code, answer in given:
-        fields.setdefault(f"attribute[{code}]", []).append(answer)
-    city, files = (
-        cities().named(jurisdiction_id),
-        [Attachment(filename=each.name, content=each.read_bytes()) for each in photos],
-    )
+    city = cities().named(jurisdiction_id)
+    files = [Attachment(filename=each.name, content=each.read_bytes()) for each in photos]
     with driver.connection() as connection:
         actor = who(connection, city, as_email=as_email, by=by)
     with refusals("it"):
         receipt = _take(fields, files, city, channel=channel, by=actor)
     click.echo(_told(receipt))
+
+
+@click.command("answer")
+@jurisdiction_option
+@click.option("--article", required=True, help="the code of the article that is the answer")
+@click.option("--channel", default="phone", show_default=True, type=click.Choice(CHANNELS), help="how it came")
+@_taking
+@click.option("--language", default="en", show_default=True, help="of the article")
+@acting
+@with_app
+def answer_(
+    jurisdiction_id: str,
+    article: str,
+    channel: str,
+    fields: Mapping[str, Sequence[str]],
+    language: str,
+    as_email: str | None,
+    by: str,
+) -> None:
+    """Take an enquiry in and close it at once with the words of an article; print its number, and the words to be said."""
+    city, limits = cities().named(jurisdiction_id), settings()
+    with driver.connection() as connection:
+        actor = who(connection, city, as_email=as_email, by=by)
+    with refusals("it"):
+        posted, located = read_taken(fields, (), city, by=actor, limits=limits)
+        with (
+            PhotoShelf(media_store(limits), jurisdiction_id=city.jurisdiction_id) as shelf,
+            driver.transaction() as connection,
+        ):
+            receipt, found = answer(
+                connection,
+                posted,
+                located,
+                city,
+                shelf,
+                article,
+                channel=channel,
+                by=actor,
+                language=language,
+                now=whole_second(datetime.now(UTC)),
+            )
+    click.echo(f"{_told(receipt)} is answered\n{found.text}")
 
 
 class _Later(Refused):

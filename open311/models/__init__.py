@@ -2,6 +2,7 @@
 
 from open311.models.account import Account, AccountGrant, AccountSession, StaffChange
 from open311.models.api_key import ApiKey, ApiKeyGrant
+from open311.models.article import Article
 from open311.models.casework import CaseStatus, CaseworkChange, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
 from open311.models.jurisdiction import Jurisdiction
 from open311.models.media import Media
@@ -17,6 +18,7 @@ __all__ = [
     "Alert",
     "ApiKey",
     "ApiKeyGrant",
+    "Article",
     "CaseStatus",
     "CaseworkChange",
     "ClosingReason",

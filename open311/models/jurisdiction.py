@@ -17,6 +17,7 @@ class Jurisdiction(Base):
     names_version counts the changes of what a request shows of its service and department: whoever changes those counts.
     casework_version is another whenever how its departments work is: whoever changes that draws a new one.
     reopen_days: so long after its closing a request can be opened again.
+    public_knowledge: everybody may ask how requests were resolved before.
     dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
     """
 
@@ -36,3 +37,4 @@ class Jurisdiction(Base):
     names_version: Mapped[int] = mapped_column(server_default=text("0"))
     casework_version: Mapped[str] = mapped_column(Text, server_default=text("''"))
     reopen_days: Mapped[int] = mapped_column(server_default=text("30"))
+    public_knowledge: Mapped[bool] = mapped_column(server_default=text("false"))

@@ -7,6 +7,7 @@ from shapely.geometry import Point
 from sqlalchemy import (
     BigInteger,
     CheckConstraint,
+    Computed,
     ForeignKey,
     ForeignKeyConstraint,
     Index,
@@ -15,11 +16,16 @@ from sqlalchemy import (
     UniqueConstraint,
     text,
 )
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base, CityRow, city_key
 from geo.columns import ShapelyGeometry
+
+# English reduces words to their stems, so that "potholes" finds "pothole"; words of other languages it takes as they are
+# written, or shortens alike on both sides.  One for all rows: a stored column cannot go by another.
+WORDS_LANGUAGE = "english"
+_IS_RESOLVED = text("status = 'closed'")
 
 
 class ServiceRequest(CityRow, Base):
@@ -33,6 +39,8 @@ class ServiceRequest(CityRow, Base):
     case_status: the status of casework (open311.models.casework), of which `status` is what GeoReport knows.  priority: 0,
     1 (high) or 2 (urgent).  accepted_at: the department said that it is theirs.  times_reopened: closed, and opened again.
     taken_by_id: the member of staff who took it in.  parent_id: the request of the same thing that this one follows.
+    words: what description and status_notes say, for searching.  answered_from: the code of the article by which it was
+    closed as it came in.
     """
 
     __tablename__ = "service_request"
@@ -96,6 +104,32 @@ class ServiceRequest(CityRow, Base):
             text("lower(address)"),
             postgresql_where=text("location is null"),
         ),
+        Index(
+            "ix_service_request_resolved",
+            "jurisdiction_id",
+            "service_id",
+            text("closed_at desc"),
+            text("id desc"),
+            postgresql_where=_IS_RESOLVED,
+        ),
+        # Without a list of what is to be added, which every search would read whole.
+        Index(
+            "ix_service_request_resolved_words",
+            "jurisdiction_id",
+            "service_id",
+            "words",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=_IS_RESOLVED,
+        ),
+        Index(
+            "ix_service_request_resolved_place",
+            "jurisdiction_id",
+            "service_id",
+            "location",
+            postgresql_using="gist",
+            postgresql_where=_IS_RESOLVED,
+        ),
         Index("ix_service_request_open", "jurisdiction_id", "department_id", "id", postgresql_where=text("status = 'open'")),
     )
 
@@ -132,6 +166,15 @@ class ServiceRequest(CityRow, Base):
     times_reopened: Mapped[int] = mapped_column(SmallInteger, server_default=text("0"))
     taken_by_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("account.id"))
     parent_id: Mapped[int | None]
+    answered_from: Mapped[str | None] = mapped_column(Text)
+    words: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            f"to_tsvector('{WORDS_LANGUAGE}'::regconfig, coalesce(description, '') || ' ' || coalesce(status_notes, ''))",
+            persisted=True,
+        ),
+        deferred=True,
+    )
 
 
 class RequestEvent(CityRow, Base):
@@ -143,8 +186,8 @@ class RequestEvent(CityRow, Base):
     "overridden": a person chose the department, and why; "released": the choice went back to the rules; "numbered";
     of casework: "accepted", "handed_back", "assigned", "noted", "updated", "status", "closed", "reopened", "clock", "flagged",
     "escalated", "phases_planned", "phase_opened", "phase_done", "phase_skipped", "phase_added", "phase_sent_back",
-    "phase_moved"; of duplicates: "linked", "unlinked", "also_reported".  What a person or a key did says "by" and whose
-    account or key it was.
+    "phase_moved", "answered" (from which article); of duplicates: "linked", "unlinked", "also_reported".  What a person or
+    a key did says "by" and whose account or key it was.
     """
 
     __tablename__ = "request_event"

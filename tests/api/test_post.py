@@ -374,8 +374,8 @@ def _public_reads(api: Api, number: str, token: str) -> list[Answer]:
     ]
     values = {"number": number, "service_code": "street-maintenance", "token": token}
     query = "jurisdiction_id=seattle.gov&extensions=true"
-    # These two speak of a place and not of requests, and need one.
-    asks_where = ("api.show_route", "api.show_coverage", "api.list_similar")
+    # These speak of a service or a place, and need one.
+    asks_where = ("api.show_route", "api.show_coverage", "api.list_similar", "api.show_knowledge")
     place = dict.fromkeys(asks_where, urlencode(STREET))
     answers = [
         Answer(
@@ -393,6 +393,7 @@ def _public_reads(api: Api, number: str, token: str) -> list[Answer]:
 
 @pytest.mark.statement(41)
 def test_nothing_of_the_person_stands_in_any_public_answer(api: Api, connection: "Connection[Any]") -> None:
+    connection.execute("update jurisdiction set public_knowledge = true")
     number = api.posted({**STREET, **PERSON})
     token = api.post({**NOISE, **PERSON}).row["token"]
     connection.execute("update service_request set number = 'N-1', is_public = true where token = %s", [token])

@@ -42,6 +42,17 @@ TEXTS = """\
 - {status: fixed, service_code: pothole, language: es, text: El bache está reparado.}
 - {status: no_further_action, reason: not-there, text: We found no hole there., department: WORKS}
 """
+ARTICLES = """\
+- code: depth
+  title: How deep a hole must be
+  service_code: pothole
+  keywords: [deep, inch]
+  text: We fill holes of two inches and more.
+  department: WORKS
+- {code: depth, title: Cómo de hondo, service_code: pothole, language: es, text: Desde dos pulgadas., department: WORKS}
+- {code: roads, title: Whose road it is, group: Streets, private: true, text: Look at the map of roads.}
+- {code: hours, title: When the town hall is open, keywords: [open], text: From eight to four.}
+"""
 
 
 def treeville(path: Path) -> SmallCity:
@@ -53,4 +64,5 @@ def treeville(path: Path) -> SmallCity:
     folder.write("ladders.yml", LADDERS)
     folder.write("closing_reasons.yml", CLOSING_REASONS)
     folder.write("texts.yml", TEXTS)
+    folder.write("articles.yml", ARTICLES)
     return folder

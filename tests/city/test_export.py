@@ -26,7 +26,8 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 # Every table of a city's catalogue, without ids and moments: what each row says, by the codes of what it names.
 CATALOGUE = {
     "jurisdiction": """
-        select slug, j.name, j.timezone, hosts, contact, key_service, reopen_days, o.code as outline, d.code as department
+        select slug, j.name, j.timezone, hosts, contact, key_service, reopen_days, public_knowledge,
+        o.code as outline, d.code as department
         from jurisdiction j join layer o on o.id = outline_layer_id join department d on d.id = default_department_id
         where j.id = {id}""",
     "department": """
@@ -80,6 +81,10 @@ CATALOGUE = {
         select t.code, s.code as service, f.code as for_department, details, d.code as department, position from ladder t
         left join department d on d.id = t.department_id left join service s on s.id = service_id
         left join department f on f.id = for_department_id where t.jurisdiction_id = {id}""",
+    "article": """
+        select t.code, title, text, s.code as service, t.service_group, language, t.keywords, is_public, d.code as department,
+        position from article t left join department d on d.id = department_id left join service s on s.id = service_id
+        where t.jurisdiction_id = {id}""",
     "street": "select spelling, standard, name, kind, direction from street where jurisdiction_id = {id}",
     "address": """
         select code, line, number_from, number_to, number_suffix, street, place, zipcode, st_asewkb(location) as location
@@ -149,6 +154,7 @@ def tree(tmp_path: Path) -> int:
     folder.change(
         "services.yml", "private: true", "private: true\n  notice: 'Öffne: nie'\n  offered_in: {layer: ward, boundaries: [W]}"
     )
+    folder.change("jurisdiction.yml", "outline: city", "public_knowledge: true\noutline: city")
     folder.change("targets.yml", "working_days: 3", "valid_from: 2026-01-01, working_days: 3")
     return put(folder.path)
 

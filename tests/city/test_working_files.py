@@ -1,4 +1,4 @@
-"""statuses, closing_reasons, texts, plans and ladders.yml: what is wrong with them, with file and line; put and read back."""
+"""How departments work, in files: what is wrong with them, with file and line; put in place and read back."""
 
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -87,6 +87,27 @@ def problems(folder: SmallCity) -> list[str]:
             "closing_reasons.yml:1: status: must be a status that is closed (fixed, closed, no_further_action,"
             " not_councils_responsibility, duplicate, internal_referral, cancelled), got 'open'",
             id="closing-reason-that-closes-nothing",
+        ),
+        pytest.param(
+            "articles.yml",
+            "service_code: pothole\n",
+            "service_code: pothole\n  group: Streets\n",
+            "articles.yml:4: group: must be left out where service_code is given",
+            id="article-of-a-service-and-a-group",
+        ),
+        pytest.param(
+            "articles.yml",
+            "group: Streets",
+            "group: Roads",
+            "articles.yml:8: group: no service is of the group 'Roads'",
+            id="article-of-no-group",
+        ),
+        pytest.param(
+            "articles.yml",
+            "language: es, text: Desde",
+            "text: Desde",
+            "articles.yml:7: code: code 'depth', language 'en' stands twice",
+            id="article-twice",
         ),
         pytest.param(
             "texts.yml",

@@ -283,6 +283,13 @@ def test_a_supervisor_changes_what_is_the_departments_and_it_holds_at_once(city:
     assert ["Wanda" in line for line in logged] == [True, True]
 
 
+def test_a_supervisor_changes_the_articles_of_the_department(city: Run, files: Path, look: Look):
+    file = edit(files, "articles.yml", "two inches and more", "three inches and more")
+
+    assert "changed: article depth en\n" in good(city("casework", "import", file, *CITY, *WANDA))
+    assert look("select 1 from article where text like '%three inches%' and department_id is not null")
+
+
 @pytest.mark.parametrize(
     ("name", "old", "new", "words", "refusal"),
     [
@@ -317,6 +324,14 @@ def test_a_supervisor_changes_what_is_the_departments_and_it_holds_at_once(city:
             ("--as", "pat@small.gov"),
             "Pat may not change closing_reason not-there, which is of WORKS",
             id="no-supervisor",
+        ),
+        pytest.param(
+            "articles.yml",
+            "Look at the map of roads.",
+            "Ask us.",
+            WANDA,
+            "Wanda may not change article roads en, which is of the whole city",
+            id="article-of-nobody",
         ),
     ],
 )
