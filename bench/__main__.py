@@ -2,10 +2,10 @@
 
 import sys
 
-from bench import first, routing
+from bench import first, knowledge, routing
 from bench.rig import BenchFailed, rig
 
-BENCHMARKS = {**first.BENCHMARKS, **routing.BENCHMARKS}
+BENCHMARKS = {**first.BENCHMARKS, **routing.BENCHMARKS, **knowledge.BENCHMARKS}
 
 
 def main(names: list[str]) -> int:
