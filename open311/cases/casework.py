@@ -102,7 +102,7 @@ class LadderOf:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Likeness:
+class LikenessRule:
     """Which earlier requests may be of the same thing as one of a service: see schemas.city.SimilarSchema."""
 
     radius_metres: float
@@ -193,13 +193,13 @@ class Casework:
         """A target's details with the hours of its calendar."""
         return timed(target, self.hours, self.zone)
 
-    def likeness_of(self, service_id: int) -> Likeness:
+    def likeness_of(self, service_id: int) -> LikenessRule:
         """What may be of the same thing as a request of this service: its own rule, else its group's requests nearby."""
         rule = self._similar.get(service_id) or _ALIKE
         group = next(group for each, group in self.services.values() if each == service_id)
         codes = rule["services"]
         ids = [each for code, (each, its) in self.services.items() if (its == group if codes is None else code in codes)]
-        return Likeness(
+        return LikenessRule(
             radius_metres=rule["radius_metres"],
             window_days=rule["window_days"],
             days_after_closing=rule["days_after_closing"],
