@@ -27,6 +27,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
 
 _MIN_SECRET_KEY_CHARACTERS = 32
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*/?")
+_MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
 _MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
@@ -83,6 +84,12 @@ class Settings:
     geocoder_timeout_seconds: int = _setting(
         "OPEN311_GEOCODER_TIMEOUT_SECONDS", 2, "how long the geocoder may take for an answer, in seconds"
     )
+    mail_url: str = _setting(
+        "OPEN311_MAIL_URL",
+        "",
+        "mail server by which people are told, `smtp://user:password@host:587` or `smtps://…`; unset: messages go to the log",
+    )
+    mail_from: str = _setting("OPEN311_MAIL_FROM", "", "address that messages come from; needed with a mail server")
     oidc_issuer: str = _setting(
         "OPEN311_OIDC_ISSUER", "", "identity provider by which staff may sign in, `https://…`; unset: by password only"
     )
@@ -100,6 +107,11 @@ class Settings:
             raise BadSetting(f"OPEN311_MEDIA_STORE must be like s3://bucket/prefix, got {self.media_store!r}")
         if self.geocoder_url and not _is_http(self.geocoder_url):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
+        if self.mail_url and not _is_mail_server(self.mail_url):
+            # Without the value: it may hold a password.
+            raise BadSetting("OPEN311_MAIL_URL must be like smtp://user:password@host:587 or smtps://host")
+        if bool(self.mail_url) != bool(self.mail_from) or not _MAIL_FROM.fullmatch(self.mail_from or "a@b"):
+            raise BadSetting("OPEN311_MAIL_FROM must be an address like 311@city.gov, set where OPEN311_MAIL_URL is")
         if self.secret_key and len(self.secret_key) < _MIN_SECRET_KEY_CHARACTERS:
             # Without the value, which is a secret.
             raise BadSetting(
@@ -159,6 +171,14 @@ def _is_http(text: str) -> bool:
         url = urlsplit(text)
         return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is no number
+        return False
+
+
+def _is_mail_server(text: str) -> bool:
+    try:
+        url = urlsplit(text)
+        return url.scheme in ("smtp", "smtps") and bool(url.hostname) and url.port != 0
+    except ValueError:
         return False
 
 

@@ -16,6 +16,7 @@ from open311.cases.phases import ReasonMissing
 from open311.cases.rerouting import work_anew
 from open311.jurisdictions import City
 from open311.models import ServiceRequest
+from open311.notify import outbox
 
 
 class NotLinked(ValueError):
@@ -95,6 +96,9 @@ def _follow(connection: "Connection[Any]", held: Held, leads: Held, *, by: Actor
         leads.append(connection, "also_reported", {"child": each.number, **by.as_facts}, at=now)
         if each.is_closed:
             continue
+        outbox.post(
+            connection, jurisdiction_id=each.jurisdiction_id, request_id=each.id, event="linked", parent=leads.number, now=now
+        )
         phases.end_all(connection, each, by=SYSTEM, reason=f"it is the same as {leads.number}", now=now)
         deadlines.retarget(connection, work, **each.key, target=None, started_at=each.requested_at)
         _PROMISE.run(connection, **each.key, parent_id=leads.id)

@@ -23,6 +23,7 @@ from open311.cases.jobs import queue
 from open311.cases.numbers import new_number, new_token
 from open311.cases.stamps import STAMP
 from open311.models import Media, Reporter, RequestEvent, Service, ServiceRequest
+from open311.notify import outbox
 from routing.decision import Decision, candidates, decide
 from schemas.definition import Answers
 from schemas.submission import PERSONAL_FIELDS
@@ -181,6 +182,11 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         if has_plan:
             held = begin_plan(connection, work, held, decision, at=now)
         heed_words(connection, work, held, now=now)
+    email = draft.person.get("email")
+    # Who reports to a blackbox service is told nothing, not even its number.
+    if email and service.type != "blackbox":
+        if outbox.follow(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, email=email, now=now):
+            outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
     if is_batch:
         queue.configure_task("number_request", connection=connection).defer(
             jurisdiction_id=jurisdiction_id, request_id=request_id

@@ -9,6 +9,9 @@ SILENCE_SECONDS = 12
 # 3 s, 9 s, 27 s, ... 16 hours: longer than a night without its database.
 PATIENTLY = RetryStrategy(max_attempts=10, exponential_wait=3)
 
+# The queues: a mail server that is slow holds up nothing but messages.
+WORK, MESSAGES = "default", "messages"
+
 queue = App(
     connector=PsycopgConnector(),
     import_paths=[
@@ -16,6 +19,7 @@ queue = App(
         "open311.cases.numbering",
         "open311.cases.settling",
         "open311.cases.stamping",
+        "open311.notify.delivery",
     ],
 )
 

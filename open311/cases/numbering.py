@@ -12,6 +12,7 @@ from open311.cases.history import append
 from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.numbers import new_number
 from open311.models import Service, ServiceRequest
+from open311.notify import outbox
 from schemas.moment import whole_second
 
 
@@ -29,6 +30,7 @@ def give_number(connection: "Connection[Any]", *, jurisdiction_id: int, request_
     if _NUMBER.run(connection, **key, number=number, now=now).fetchone() is None:
         return None
     append(connection, **key, kind="numbered", facts={"number": number}, at=now)
+    outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
     return number
 
 

@@ -17,6 +17,7 @@ from open311.cases.holding import FollowsAnother, Held, children_of, hold, hold_
 from open311.cases.phases import ReasonMissing
 from open311.jurisdictions import City
 from open311.models import RequestUpdate, ServiceRequest
+from open311.notify import outbox
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +152,7 @@ def note(
             for each in children_of(connection, held)
         ]
         for each in (held, *followers):
-            tell(connection, each, each.case_status, words, now=now)
+            tell(connection, each, each.case_status, words, event="noted", now=now)
             touch(connection, each, now=now)
     return held
 
@@ -223,7 +224,7 @@ def enter(
     )
     closed_at = held.closed_at
     held = replace(held, status=status.status, case_status=status.code, closed_at=ended_at)
-    held = replace(held, update_id=tell(connection, held, status.code, told, now=now, source=source))
+    held = replace(held, update_id=tell(connection, held, status.code, told, event=kind, now=now, source=source))
     if is_following:
         return held
     _lead(connection, work, held, status, by=by, words=told, closed_at=closed_at, language=language, now=now)
@@ -273,10 +274,14 @@ def tell(
     case_status: str,
     words: str | None,
     *,
+    event: str,
     now: datetime,
     source: Source = _OURS,
 ) -> int:
-    """Tell the public of the request: an update as servicerequestupdates shows it; its id."""
+    """Tell the public of the request, an update as servicerequestupdates shows it, and those who follow it; its id.
+
+    event: "status", "closed", "reopened" or "noted", as open311/notify/texts.yml has it.
+    """
     row = _TELL.run(
         connection,
         **held.key,
@@ -288,6 +293,7 @@ def tell(
         client_update_id=source.client_update_id,
     ).fetchone()
     assert row is not None
+    outbox.post(connection, jurisdiction_id=held.jurisdiction_id, request_id=held.id, event=event, words=words, now=now)
     return int(row.id)
 
 

@@ -104,11 +104,13 @@ def post_update(
     }
     held.append(connection, "updated", {name: value for name, value in said.items() if value is not None}, at=now)
     if status is None:
-        update_id: int | None = statuses.tell(connection, held, held.case_status, posted.description, now=now, source=source)
+        update_id: int | None = statuses.tell(
+            connection, held, held.case_status, posted.description, event="noted", now=now, source=source
+        )
         statuses.touch(connection, held, now=now)
     elif status.is_closed and _is_a_part_only(held, by):
         held = _end_own_phases(connection, work, held, by=by, note=posted.description, now=now)
-        update_id = statuses.tell(connection, held, held.case_status, posted.description, now=now, source=source)
+        update_id = statuses.tell(connection, held, held.case_status, posted.description, event="noted", now=now, source=source)
         statuses.touch(connection, held, now=now)
     else:
         permit(connection, held, by, actors.REOPEN if held.is_closed and not status.is_closed else SET_STATUS)

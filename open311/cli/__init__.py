@@ -21,7 +21,7 @@ class _Group(click.Group):
         return command
 
 
-_COMMANDS = ("boundary", "casework", "city", "key", "migrate", "request", "rule", "serve", "user", "worker")
+_COMMANDS = ("boundary", "casework", "city", "key", "message", "migrate", "request", "rule", "serve", "user", "worker")
 
 
 @click.group(cls=_Group)

@@ -6,6 +6,7 @@ from open311.models.article import Article
 from open311.models.casework import CaseStatus, CaseworkChange, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
 from open311.models.jurisdiction import Jurisdiction
 from open311.models.media import Media
+from open311.models.message import Follower, Message
 from open311.models.reporter import Reporter
 from open311.models.request import RequestDistrict, RequestEvent, ServiceRequest
 from open311.models.service import Service, ServiceAttribute
@@ -22,9 +23,11 @@ __all__ = [
     "CaseStatus",
     "CaseworkChange",
     "ClosingReason",
+    "Follower",
     "Jurisdiction",
     "Ladder",
     "Media",
+    "Message",
     "MessageText",
     "PhasePlan",
     "Reporter",

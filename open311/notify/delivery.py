@@ -1,0 +1,106 @@
+"""How a message of the outbox goes out: a job a message, tried again with growing pauses, dead after the last."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+from sqlalchemy import BigInteger, Text, and_, bindparam, func, literal, select, update
+from sqlalchemy.dialects.postgresql import TIMESTAMP
+
+from db.driver import Statement, driver
+from open311.cases.jobs import PATIENTLY, queue
+from open311.config import settings
+from open311.models import Follower, Jurisdiction, Message
+from open311.notify.channels import Channel, Delayed, Mail, NotTaken, channel
+from open311.notify.texts import write
+from schemas.moment import whole_second
+
+
+@queue.task(name="send_message", retry=PATIENTLY)
+def send_message(jurisdiction_id: int, message_id: int) -> None:
+    """Job: send a message that waits.  Sent is sent: running it again sends nothing."""
+    with driver.transaction() as connection:
+        delayed = deliver(
+            connection,
+            channel(settings()),
+            jurisdiction_id=jurisdiction_id,
+            message_id=message_id,
+            now=whole_second(datetime.now(UTC)),
+        )
+    if delayed is not None:
+        # The attempt is on record; the queue tries again.
+        raise delayed
+
+
+def deliver(
+    connection: "Connection[Any]", way: Channel, *, jurisdiction_id: int, message_id: int, now: datetime
+) -> Delayed | None:
+    """Send a message that waits and that nobody else is sending; what to wait for, None when there is nothing more to do.
+
+    Its row is held meanwhile: who dies in between leaves it waiting, with the same Message-ID.
+    """
+    row = _CLAIM.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id).fetchone()
+    if row is None:
+        return None
+    end: dict[str, Any] = {"state": "waiting", "sent_at": None, "sent_by": None, "error": None}
+    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts)
+    delayed = None
+    if row.stopped_at is not None:
+        end["state"] = "dropped"
+    else:
+        mail = Mail(
+            key=f"{row.slug}.{message_id}.{int(row.at.timestamp())}",
+            thread=f"{row.slug}.{row.facts['number']}",
+            to=row.email,
+            city=row.facts["city"],
+            language=row.language,
+            subject=subject,
+            body=body,
+            at=row.at,
+        )
+        try:
+            way.send(mail)
+            end.update(state="sent", sent_at=now, sent_by=way.name)
+        except NotTaken as error:
+            end.update(state="dead", error=str(error))
+        except Delayed as error:
+            is_last = row.attempts + 1 >= (PATIENTLY.max_attempts or 1)
+            end.update(state="dead" if is_last else "waiting", error=str(error))
+            delayed = None if is_last else error
+    _END.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id, subject=subject, body=body, **end)
+    return delayed
+
+
+_CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
+_MESSAGE = (Message.jurisdiction_id == _CITY, Message.id == bindparam("message_id", type_=BigInteger))
+_CLAIM = Statement(
+    select(
+        Message.at,
+        Message.event,
+        Message.facts,
+        Message.subject,
+        Message.body,
+        Message.attempts,
+        Follower.email,
+        Follower.language,
+        Follower.stopped_at,
+        Jurisdiction.slug,
+    )
+    .join(Follower, and_(Follower.jurisdiction_id == _CITY, Follower.id == Message.follower_id))
+    .join(Jurisdiction, Jurisdiction.id == _CITY)
+    .where(*_MESSAGE, Message.state == literal("waiting", Text))
+    .with_for_update(of=Message, skip_locked=True)
+)
+_END = Statement(
+    update(Message)
+    .where(*_MESSAGE)
+    .values(
+        attempts=Message.attempts + 1,
+        state=bindparam("state", type_=Text),
+        sent_at=bindparam("sent_at", type_=TIMESTAMP(timezone=True)),
+        sent_by=bindparam("sent_by", type_=Text),
+        error=bindparam("error", type_=Text),
+        subject=func.coalesce(Message.subject, bindparam("subject", type_=Text)),
+        body=func.coalesce(Message.body, bindparam("body", type_=Text)),
+    )
+)
