@@ -184,9 +184,9 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         heed_words(connection, work, held, now=now)
     email = draft.person.get("email")
     # Who reports to a blackbox service is told nothing, not even its number.
-    if email and service.type != "blackbox":
-        if outbox.follow(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, email=email, now=now):
-            outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
+    key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
+    if email and service.type != "blackbox" and outbox.follow(connection, **key, email=email, now=now):
+        outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
     if is_batch:
         queue.configure_task("number_request", connection=connection).defer(
             jurisdiction_id=jurisdiction_id, request_id=request_id

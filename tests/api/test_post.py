@@ -601,3 +601,19 @@ def test_a_number_is_read_as_a_person_writes_it(api: Api) -> None:
 
     assert api.get(f"requests/{number.lower().replace('-', ' ')}").ids == [number]
     assert api.get(f"requests/{number.replace('-', '')}", "xml").ids == [number]
+
+
+def test_who_gives_an_address_is_told_that_it_came_in(api: Api, connection: "Connection[Any]"):
+    number = api.posted({**STREET, "email": "rita@example.org"})
+
+    told = connection.execute(
+        "select m.event, m.facts ->> 'number', m.state, f.email from message m join follower f on f.id = m.follower_id"
+    ).fetchall()
+    assert [tuple(each) for each in told] == [("received", number, "waiting", "rita@example.org")]
+
+
+@pytest.mark.parametrize("form", [STREET, {**TIP, "email": "rita@example.org"}, {**STREET, "email": "no address"}])
+def test_nobody_is_written_to_who_cannot_or_may_not_be(api: Api, connection: "Connection[Any]", form: dict[str, str]):
+    api.post(form)
+
+    assert connection.execute("select count(*) from message").fetchone() == (0,)
