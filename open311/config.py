@@ -105,9 +105,9 @@ class Settings:
             raise BadSetting(f"OPEN311_ENDPOINT_TYPE must be production or test, got {self.endpoint_type!r}")
         if self.media_store and not _BUCKET.fullmatch(self.media_store):
             raise BadSetting(f"OPEN311_MEDIA_STORE must be like s3://bucket/prefix, got {self.media_store!r}")
-        if self.geocoder_url and not _is_http(self.geocoder_url):
+        if self.geocoder_url and not _is_url(self.geocoder_url, "http", "https"):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
-        if self.mail_url and not _is_mail_server(self.mail_url):
+        if self.mail_url and not _is_url(self.mail_url, "smtp", "smtps"):
             # Without the value: it may hold a password.
             raise BadSetting("OPEN311_MAIL_URL must be like smtp://user:password@host:587 or smtps://host")
         if bool(self.mail_url) != bool(self.mail_from) or not _MAIL_FROM.fullmatch(self.mail_from or "a@b"):
@@ -166,25 +166,19 @@ class Settings:
         return Path(self.media_dir) if self.media_dir else var_directory(CHECKOUT) / "media"
 
 
-def _is_http(text: str) -> bool:
+def _is_url(text: str, *schemes: str) -> bool:
     try:
         url = urlsplit(text)
-        return url.scheme in ("http", "https") and bool(url.hostname) and url.port != 0
+        return url.scheme in schemes and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is no number
-        return False
-
-
-def _is_mail_server(text: str) -> bool:
-    try:
-        url = urlsplit(text)
-        return url.scheme in ("smtp", "smtps") and bool(url.hostname) and url.port != 0
-    except ValueError:
         return False
 
 
 def _is_trusted(text: str) -> bool:
     """Whether it is reached by TLS, or without leaving the machine."""
-    return _is_http(text) and (text.startswith("https://") or urlsplit(text).hostname in ("127.0.0.1", "::1", "localhost"))
+    return _is_url(text, "http", "https") and (
+        text.startswith("https://") or urlsplit(text).hostname in ("127.0.0.1", "::1", "localhost")
+    )
 
 
 def settings() -> Settings:

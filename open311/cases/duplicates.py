@@ -96,9 +96,7 @@ def _follow(connection: "Connection[Any]", held: Held, leads: Held, *, by: Actor
         leads.append(connection, "also_reported", {"child": each.number, **by.as_facts}, at=now)
         if each.is_closed:
             continue
-        outbox.post(
-            connection, jurisdiction_id=each.jurisdiction_id, request_id=each.id, event="linked", parent=leads.number, now=now
-        )
+        outbox.post(connection, **each.key, event="linked", facts={"parent": leads.number}, now=now)
         phases.end_all(connection, each, by=SYSTEM, reason=f"it is the same as {leads.number}", now=now)
         deadlines.retarget(connection, work, **each.key, target=None, started_at=each.requested_at)
         _PROMISE.run(connection, **each.key, parent_id=leads.id)

@@ -172,25 +172,22 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
             ).fetchone()
             if earlier is not None:
                 return _receipt(earlier.id, earlier.type, earlier.number, earlier.token, is_new=False)
-    _keep_around(connection, draft, jurisdiction_id=jurisdiction_id, request_id=request_id, now=now)
+    key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
+    _keep_around(connection, draft, **key, now=now)
     if target is not None and promised is not None:
-        key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
         deadlines.begin(connection, promised, target, **key, phase_id=None, at=now)
     has_plan = bool(work.plan_of(service.id))
     if has_plan or steps_for_words(ladder, draft.description, draft.answers):
-        held = hold_new(connection, jurisdiction_id=jurisdiction_id, request_id=request_id)
+        held = hold_new(connection, **key)
         if has_plan:
             held = begin_plan(connection, work, held, decision, at=now)
         heed_words(connection, work, held, now=now)
     email = draft.person.get("email")
     # Who reports to a blackbox service is told nothing, not even its number.
-    key = {"jurisdiction_id": jurisdiction_id, "request_id": request_id}
     if email and service.type != "blackbox" and outbox.follow(connection, **key, email=email, now=now):
-        outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
+        outbox.post(connection, **key, event="received", facts={}, now=now)
     if is_batch:
-        queue.configure_task("number_request", connection=connection).defer(
-            jurisdiction_id=jurisdiction_id, request_id=request_id
-        )
+        queue.configure_task("number_request", connection=connection).defer(**key)
     return _receipt(request_id, service.type, number, token)
 
 

@@ -30,7 +30,7 @@ def give_number(connection: "Connection[Any]", *, jurisdiction_id: int, request_
     if _NUMBER.run(connection, **key, number=number, now=now).fetchone() is None:
         return None
     append(connection, **key, kind="numbered", facts={"number": number}, at=now)
-    outbox.post(connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event="received", now=now)
+    outbox.post(connection, **key, event="received", facts={}, now=now)
     return number
 
 

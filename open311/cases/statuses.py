@@ -293,7 +293,7 @@ def tell(
         client_update_id=source.client_update_id,
     ).fetchone()
     assert row is not None
-    outbox.post(connection, jurisdiction_id=held.jurisdiction_id, request_id=held.id, event=event, words=words, now=now)
+    outbox.post(connection, **held.key, event=event, facts={"words": words}, now=now)
     return int(row.id)
 
 

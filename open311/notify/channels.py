@@ -103,15 +103,14 @@ class SmtpChannel:
         return server
 
     def _written(self, mail: Mail) -> EmailMessage:
-        host = self._sender.rpartition("@")[2]
         user, _, domain = self._sender.rpartition("@")
         message = EmailMessage()
         message["From"] = Address(mail.city, user, domain)
         message["To"] = mail.to
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(mail.at)
-        message["Message-ID"] = f"<{mail.key}@{host}>"
-        message["References"] = f"<{mail.thread}@{host}>"
+        message["Message-ID"] = f"<{mail.key}@{domain}>"
+        message["References"] = f"<{mail.thread}@{domain}>"
         # RFC 3834: so that no machine answers.
         message["Auto-Submitted"] = "auto-generated"
         message.set_content(mail.body)

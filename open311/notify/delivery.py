@@ -42,33 +42,45 @@ def deliver(
     row = _CLAIM.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id).fetchone()
     if row is None:
         return None
-    end: dict[str, Any] = {"state": "waiting", "sent_at": None, "sent_by": None, "error": None}
-    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts)
-    delayed = None
     if row.stopped_at is not None:
-        end["state"] = "dropped"
-    else:
-        mail = Mail(
-            key=f"{row.slug}.{message_id}.{int(row.at.timestamp())}",
-            thread=f"{row.slug}.{row.facts['number']}",
-            to=row.email,
-            city=row.facts["city"],
-            language=row.language,
-            subject=subject,
-            body=body,
-            at=row.at,
-        )
-        try:
-            way.send(mail)
-            end.update(state="sent", sent_at=now, sent_by=way.name)
-        except NotTaken as error:
-            end.update(state="dead", error=str(error))
-        except Delayed as error:
-            is_last = row.attempts + 1 >= (PATIENTLY.max_attempts or 1)
-            end.update(state="dead" if is_last else "waiting", error=str(error))
-            delayed = None if is_last else error
-    _END.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id, subject=subject, body=body, **end)
-    return delayed
+        _DROP.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
+        return None
+    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts)
+    mail = Mail(
+        key=f"{row.slug}.{message_id}.{int(row.at.timestamp())}",
+        thread=f"{row.slug}.{row.facts['number']}",
+        to=row.email,
+        city=row.facts["city"],
+        language=row.language,
+        subject=subject,
+        body=body,
+        at=row.at,
+    )
+    state, error = _attempt(way, mail, is_last=row.attempts + 1 >= (PATIENTLY.max_attempts or 1))
+    is_sent = state == "sent"
+    _END.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        message_id=message_id,
+        subject=subject,
+        body=body,
+        state=state,
+        sent_at=now if is_sent else None,
+        sent_by=way.name if is_sent else None,
+        error=error and str(error),
+    )
+    return error if isinstance(error, Delayed) and state == "waiting" else None
+
+
+def _attempt(way: Channel, mail: Mail, *, is_last: bool) -> tuple[str, NotTaken | Delayed | None]:
+    """The state of a message after an attempt at it, and what was in the way."""
+    try:
+        way.send(mail)
+    except NotTaken as error:
+        return "dead", error
+    except Delayed as error:
+        return "dead" if is_last else "waiting", error
+    return "sent", None
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
@@ -104,3 +116,4 @@ _END = Statement(
         body=func.coalesce(Message.body, bindparam("body", type_=Text)),
     )
 )
+_DROP = Statement(update(Message).where(*_MESSAGE).values(state=literal("dropped", Text)))

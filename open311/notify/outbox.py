@@ -1,7 +1,7 @@
 """The outbox: what followers of a request are to be told, kept in the transaction of what happened."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -37,20 +37,17 @@ def post(
     jurisdiction_id: int,
     request_id: int,
     event: str,
+    facts: Mapping[str, Any],
     now: datetime,
-    words: str | None = None,
-    parent: str | None = None,
-) -> int:
-    """Let whoever follows a request be told of an event of it, once this transaction is committed; how many are.
+) -> None:
+    """Let whoever follows a request be told of an event of it, once this transaction is committed.
 
-    words: what the public was told.  parent: the number of the request that it follows from now on.
+    facts: words, what the public was told; parent, the number of the request that it follows from now on.
     """
-    said = {name: value for name, value in {"words": words, "parent": parent}.items() if value is not None}
     rows = _POST.run(
-        connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event=event, said=Jsonb(said), now=now
+        connection, jurisdiction_id=jurisdiction_id, request_id=request_id, event=event, said=Jsonb(facts), now=now
     ).fetchall()
     send_later(connection, [row.id for row in rows], jurisdiction_id=jurisdiction_id)
-    return len(rows)
 
 
 def send_later(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int) -> None:
