@@ -1,12 +1,18 @@
 """One driver connection, one transaction, one text: how the hot paths reach PostgreSQL."""
 
+import os
+import select
 from collections.abc import Iterator
-from contextlib import contextmanager
-from threading import Lock
-from typing import Any
+from contextlib import contextmanager, suppress
+from socket import SHUT_RDWR, socket
+from threading import Lock, Timer
+from typing import TYPE_CHECKING, Any
 
 import msgspec
-from psycopg import Connection, Cursor, RawCursor
+from psycopg import ClientCursor, Connection, Cursor, IsolationLevel, RawCursor, connect
+from psycopg import Error as PsycopgError
+from psycopg.errors import error_from_result
+from psycopg.pq import ExecStatus
 from psycopg.rows import RowFactory, namedtuple_row, tuple_row
 from psycopg.types.json import set_json_dumps
 from psycopg_pool import ConnectionPool
@@ -14,10 +20,17 @@ from sqlalchemy import ClauseElement
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 
+if TYPE_CHECKING:
+    from psycopg.pq.abc import PGresult
+
 # Ten times the standard library's speed, and an import writes a quarter of a million documents.
 set_json_dumps(msgspec.json.encode)
 
 _DIALECT = PGDialect_psycopg(paramstyle="numeric_dollar")  # type: ignore[no-untyped-call]
+_MERGING = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-call]
+
+# What is held of a COPY at a time; a row has some hundred bytes.
+_MOST_ROWS = 1000
 
 # How long a call waits for a connection before it says that the database does not answer.
 _PATIENCE_SECONDS = 5
@@ -48,6 +61,81 @@ class Statement:
         cursor = RawCursor(connection, row_factory=self._row_factory)
         parameters = [values[name] if name in values else constants[name] for name in self.names]
         return cursor.execute(self._bytes, parameters, prepare=self._is_prepared, binary=True)
+
+
+class Copying:
+    """A query composed in SQLAlchemy Core whose rows are read by COPY ... TO STDOUT, in a format of COPY.
+
+    COPY takes no parameters: psycopg writes the values into the text, quoted.
+    """
+
+    def __init__(self, composed: ClauseElement, format: str) -> None:
+        compiled = composed.compile(dialect=_MERGING)
+        assert isinstance(compiled, SQLCompiler)
+        self.text = f"copy ({compiled}) to stdout ({format})"
+        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._names = list(compiled.params)
+
+    def written(self, connection: "Connection[Any]", **values: Any) -> str:
+        """The statement with its values in it; raises KeyError for one that was not given."""
+        given = {name: values[name] if name in values else self._constants[name] for name in self._names}
+        return ClientCursor(connection).mogrify(self.text, given)
+
+    def run(self, connection: "Connection[Any]", **values: Any) -> Iterator[list[memoryview]]:
+        """The rows as COPY writes them, those that have come at a time; meanwhile the connection does nothing else.
+
+        Only inside a transaction.  Straight from libpq: to wait for each row, as psycopg does, takes as long as
+        all the rest of it.
+        """
+        pgconn = connection.pgconn
+        _require(pgconn.exec_(self.written(connection, **values).encode()), ExecStatus.COPY_OUT)
+        is_done = False
+        poll = select.poll()
+        poll.register(pgconn.socket, select.POLLIN)
+        rows: list[memoryview] = []
+        try:
+            while True:
+                length, row = pgconn.get_copy_data(1)
+                if length > 0:
+                    rows.append(row)
+                    if len(rows) == _MOST_ROWS:
+                        yield rows
+                        rows = []
+                elif length < 0:
+                    is_done = True
+                    break
+                elif rows:
+                    yield rows
+                    rows = []
+                else:
+                    poll.poll()
+                    pgconn.consume_input()
+            while (result := pgconn.get_result()) is not None:
+                _require(result, ExecStatus.COMMAND_OK)
+            if rows:
+                yield rows
+        finally:
+            if not is_done:
+                _give_up(connection)
+
+
+def _require(result: "PGresult", status: ExecStatus) -> None:
+    """Raises the error that the database gave instead."""
+    if result.status != status:
+        raise error_from_result(result)
+
+
+def _give_up(connection: "Connection[Any]") -> None:
+    """Stop a COPY that nobody reads any more."""
+    with suppress(PsycopgError):
+        connection.cancel_safe(timeout=_PATIENCE_SECONDS)
+        pgconn = connection.pgconn
+        while (length := pgconn.get_copy_data(1)[0]) >= 0:
+            if length == 0:
+                select.select([pgconn.socket], [], [])
+                pgconn.consume_input()
+        while pgconn.get_result() is not None:
+            pass
 
 
 class Driver:
@@ -96,6 +184,28 @@ class Driver:
         with self.connection() as connection, connection.transaction():
             yield connection
 
+    @contextmanager
+    def snapshot(self, *, most_seconds: float | None = None) -> Iterator["Connection[Any]"]:
+        """A connection of its own, beside the pool, in a transaction that reads and sees one moment.
+
+        For what takes minutes: the pool's are for calls that take none.  After most_seconds it is cut, wherever it is:
+        as long as it sees its moment, the database takes nothing away that was changed since.
+        """
+        if self._bound is not None:
+            yield self._bound
+            return
+        with connect(
+            self._conninfo,
+            autocommit=True,
+            options="-c timezone=UTC",
+            connect_timeout=_PATIENCE_SECONDS,
+            row_factory=tuple_row,
+        ) as connection:
+            connection.read_only = True
+            connection.isolation_level = IsolationLevel.REPEATABLE_READ
+            with _cut_after(most_seconds, connection), connection.transaction():
+                yield connection
+
     def _opened(self) -> "ConnectionPool[Connection[Any]]":
         if self._pool is None:
             with self._lock:
@@ -112,6 +222,28 @@ class Driver:
                     pool.open()
                     self._pool = pool
         return self._pool
+
+
+@contextmanager
+def _cut_after(seconds: float | None, connection: "Connection[Any]") -> Iterator[None]:
+    """Shut the connection's socket after so many seconds; who reads from it then, or later, is told that it is gone."""
+    if seconds is None:
+        yield
+        return
+    # One of ours: that of the connection may be closed and its number be another's by then.
+    with socket(fileno=os.dup(connection.pgconn.socket)) as same:
+
+        def cut() -> None:
+            with suppress(OSError):
+                same.shutdown(SHUT_RDWR)
+
+        timer = Timer(seconds, cut)
+        timer.daemon = True
+        timer.start()
+        try:
+            yield
+        finally:
+            timer.cancel()
 
 
 @contextmanager

@@ -22,6 +22,7 @@ class Feature:
 
     code: Any = None
     name: Any = None
+    population: Any = None
     geometry: BaseGeometry | None = None
     problem: str | None = None
 

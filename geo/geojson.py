@@ -19,7 +19,7 @@ IMPLIED_CRS = "OGC:CRS84"
 DECIMALS = 6
 
 
-def read_map(path: Path, *, code_property: str, name_property: str) -> DrawnMap:
+def read_map(path: Path, *, code_property: str, name_property: str, population_property: str | None = None) -> DrawnMap:
     """A GeoJSON FeatureCollection as it is drawn.  Its coordinate system: the `crs` member of GeoJSON before RFC 7946.
 
     Raises BadBoundaries when it is no such thing.
@@ -40,7 +40,7 @@ def read_map(path: Path, *, code_property: str, name_property: str) -> DrawnMap:
     return DrawnMap(
         path=path,
         properties=list(dict.fromkeys(name for properties in known for name in properties)),
-        features=[_feature(each, code_property, name_property) for each in features],
+        features=[_feature(each, code_property, name_property, population_property) for each in features],
         crs=_named_crs(path, collection.get("crs")),
         implied_crs=IMPLIED_CRS,
         lines=partial(_lines_of_features, text),
@@ -87,21 +87,23 @@ def _named_crs(path: Path, member: Any) -> str | None:
     return name.strip()
 
 
-def _feature(feature: Any, code_property: str, name_property: str) -> Feature:
+def _feature(feature: Any, code_property: str, name_property: str, population_property: str | None) -> Feature:
     if not isinstance(feature, dict) or not isinstance(feature.get("properties"), dict):
         return Feature(problem="must be a Feature with properties")
-    code, name = feature["properties"].get(code_property), feature["properties"].get(name_property)
+    said = feature["properties"]
+    code, name = said.get(code_property), said.get(name_property)
+    population = None if population_property is None else said.get(population_property)
     geometry = feature.get("geometry")
     if geometry is None:
-        return Feature(code=code, name=name)
+        return Feature(code=code, name=name, population=population)
     try:
         with catch_warnings(action="ignore", category=RuntimeWarning):  # NumPy's of a NaN: it is refused later
-            return Feature(code=code, name=name, geometry=force_2d(shape(geometry)))
+            return Feature(code=code, name=name, population=population, geometry=force_2d(shape(geometry)))
     except RecursionError:
         problem = "has a geometry that is nested too deeply"
     except (OverflowError, ValueError, TypeError, AttributeError, KeyError, IndexError, ShapelyError) as error:
         problem = f"has a geometry that cannot be read: {error}"
-    return Feature(code=code, name=name, problem=problem)
+    return Feature(code=code, name=name, population=population, problem=problem)
 
 
 def _lines_of_features(text: str) -> dict[int, int]:

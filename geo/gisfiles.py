@@ -32,7 +32,11 @@ GEOPACKAGE_IDS = (b"GPKG", b"GP10", b"GP11")
 set_gdal_config_options({"CPL_VSIL_CURL_ALLOWED_EXTENSIONS": "{none}", "PROJ_NETWORK": "OFF"})
 
 
-def read_shapefile(path: Path, *, code_property: str, name_property: str, sublayer: str | None) -> DrawnMap:
+# The names of the properties that are code, name and population; the last may be none.
+Properties = tuple[str, str, str | None]
+
+
+def read_shapefile(path: Path, *, properties: Properties, sublayer: str | None) -> DrawnMap:
     """A Shapefile with what lies beside it under the same name, in capitals or not."""
     _chosen(path, [path.stem], sublayer)
     beside = {each.suffix.lower(): each for each in path.parent.iterdir() if each.stem == path.stem and each.is_file()}
@@ -42,10 +46,10 @@ def read_shapefile(path: Path, *, code_property: str, name_property: str, sublay
             if suffix in PARTS:
                 with file.open("rb") as source:
                     room -= _copy(path, source, Path(folder, f"map{suffix}"), room)
-        return _shapefile(path, Path(folder, "map.shp"), code_property, name_property)
+        return _shapefile(path, Path(folder, "map.shp"), properties)
 
 
-def read_zip(path: Path, *, code_property: str, name_property: str, sublayer: str | None) -> DrawnMap:
+def read_zip(path: Path, *, properties: Properties, sublayer: str | None) -> DrawnMap:
     """The Shapefile in a zip archive, in whichever folder of it; `sublayer` names one of several."""
     with TemporaryDirectory() as folder:
         try:
@@ -53,10 +57,10 @@ def read_zip(path: Path, *, code_property: str, name_property: str, sublayer: st
                 _unpack(path, archive, Path(folder), sublayer)
         except (BadZipFile, DeflateError, EOFError, NotImplementedError, RuntimeError) as error:
             raise BadBoundaries([f"{path}: is no zip archive that can be read: {error}"]) from error
-        return _shapefile(path, Path(folder, "map.shp"), code_property, name_property)
+        return _shapefile(path, Path(folder, "map.shp"), properties)
 
 
-def read_geopackage(path: Path, *, code_property: str, name_property: str, sublayer: str | None) -> DrawnMap:
+def read_geopackage(path: Path, *, properties: Properties, sublayer: str | None) -> DrawnMap:
     """A layer of a GeoPackage; `sublayer` names one of several."""
     begins = _header(path, 100)
     if not begins.startswith(SQLITE_BEGINS) or begins[68:72] not in GEOPACKAGE_IDS:
@@ -79,7 +83,7 @@ def read_geopackage(path: Path, *, code_property: str, name_property: str, subla
             raise _unreadable(path, copy, error) from error
         if not layers:
             raise BadBoundaries([f"{path}: holds no layer with shapes"])
-        return _features(path, copy, _chosen(path, layers, sublayer), code_property, name_property)
+        return _features(path, copy, _chosen(path, layers, sublayer), properties)
 
 
 def _unpack(path: Path, archive: ZipFile, folder: Path, sublayer: str | None) -> None:
@@ -122,7 +126,7 @@ def _chosen(path: Path, layers: Sequence[str], sublayer: str | None) -> str:
     raise BadBoundaries([f"{path}: {asked} (--sublayer): {', '.join(sorted(layers))}"])
 
 
-def _shapefile(path: Path, copy: Path, code_property: str, name_property: str) -> DrawnMap:
+def _shapefile(path: Path, copy: Path, properties: Properties) -> DrawnMap:
     parts = {suffix: copy.with_suffix(suffix) for suffix in PARTS if copy.with_suffix(suffix).exists()}
     for suffix, what in HOLDS.items():
         if suffix not in parts:
@@ -141,21 +145,20 @@ def _shapefile(path: Path, copy: Path, code_property: str, name_property: str) -
     named = parts[PROJECTION].read_text(encoding="utf-8", errors="replace").strip() if PROJECTION in parts else ""
     # Where nothing says otherwise GDAL takes Latin-1 for granted, and what is UTF-8 is seldom anything else.
     encodings = [None] if ENCODING in parts else ["UTF-8", None]
-    return _features(path, copy, copy.stem, code_property, name_property, named_crs=named or None, encodings=encodings)
+    return _features(path, copy, copy.stem, properties, named_crs=named or None, encodings=encodings)
 
 
 def _features(
     path: Path,
     copy: Path,
     layer: str,
-    code_property: str,
-    name_property: str,
+    properties: Properties,
     *,
     named_crs: str | None = None,
     encodings: Sequence[str | None] = (None,),
 ) -> DrawnMap:
     """The features of one layer; `named_crs` stands in where GDAL does not know what the file names."""
-    wanted = [code_property, name_property]
+    wanted = [name for name in properties if name is not None]
     for encoding in encodings:
         try:
             about = read_info(copy, layer=layer, encoding=encoding)
@@ -169,7 +172,7 @@ def _features(
                 raise _unreadable(path, copy, error) from error
             # Whether somebody else understands it is not to be found out here.
             projection.unlink()
-            return _features(path, copy, layer, code_property, name_property, named_crs=named_crs, encodings=encodings)
+            return _features(path, copy, layer, properties, named_crs=named_crs, encodings=encodings)
         else:
             break
     values = dict(zip(found["fields"], (column.tolist() for column in columns), strict=True))
@@ -179,21 +182,20 @@ def _features(
         properties=[str(name) for name in about["fields"]],
         features=[
             _feature(*each)
-            for each in zip(
-                values.get(code_property, nothing), values.get(name_property, nothing), geometries, strict=True
-            )
+            for each in zip(*(values.get(name or "", nothing) for name in properties), geometries, strict=True)
         ],
         crs=None if UNDEFINED_CRS in (found["crs"] or "") else found["crs"] or named_crs,
     )  # fmt: skip
 
 
-def _feature(code: Any, name: Any, geometry: bytes | None) -> Feature:
+def _feature(code: Any, name: Any, population: Any, geometry: bytes | None) -> Feature:
+    said = {"code": code, "name": name, "population": population}
     if geometry is None:
-        return Feature(code=code, name=name)
+        return Feature(**said)
     try:
-        return Feature(code=code, name=name, geometry=from_wkb(geometry))
+        return Feature(**said, geometry=from_wkb(geometry))
     except ShapelyError as error:
-        return Feature(code=code, name=name, problem=f"has a geometry that cannot be read: {error}")
+        return Feature(**said, problem=f"has a geometry that cannot be read: {error}")
 
 
 def _unreadable(path: Path, copy: Path, error: Exception) -> BadBoundaries:

@@ -31,12 +31,16 @@ DEFAULT_CODE, DEFAULT_NAME = "code", "name"
 
 @dataclass(frozen=True, kw_only=True)
 class NewBoundary:
-    """A district as a file draws it, in WGS84; `repaired` says what was wrong with it, when something was."""
+    """A district as a file draws it, in WGS84; `repaired` says what was wrong with it, when something was.
+
+    population: how many people live there; None where the file does not say.
+    """
 
     code: str
     name: str
     area: MultiPolygon
     repaired: str | None
+    population: int | None = None
 
 
 def drawing_digest(drawn: Iterable[NewBoundary]) -> str:
@@ -47,8 +51,14 @@ def drawing_digest(drawn: Iterable[NewBoundary]) -> str:
 
 
 def names_digest(drawn: Iterable[NewBoundary]) -> str:
-    """The same for the same names of the same codes."""
-    return _digest((boundary.code, boundary.name.encode()) for boundary in drawn)
+    """The same for the same names of the same codes, and as many people in each."""
+    return _digest((boundary.code, _named(boundary)) for boundary in drawn)
+
+
+def _named(boundary: "NewBoundary") -> bytes:
+    # Where nobody was counted it is the name's alone, as it was before anybody could be.
+    said = boundary.name if boundary.population is None else f"{boundary.name}\n{boundary.population}"
+    return said.encode()
 
 
 def _digest(districts: Iterable[tuple[str, bytes]]) -> str:
@@ -64,6 +74,7 @@ def read_boundaries(
     *,
     code_property: str = DEFAULT_CODE,
     name_property: str = DEFAULT_NAME,
+    population_property: str | None = None,
     crs: str | None = None,
     sublayer: str | None = None,
 ) -> list[NewBoundary]:
@@ -72,14 +83,17 @@ def read_boundaries(
     They are drawn in the coordinate system that the file names, or in `crs` (as EPSG:2249, WKT or PROJ text) when it names
     none.  `sublayer` chooses among several in one file.  A polygon that crosses itself is repaired so that it covers what
     it drew.  Raises BadBoundaries with every problem: a file that cannot be read, no coordinate system or two, a feature
-    without code or polygon, a code twice, a character that cannot be printed, coordinates that are nowhere.
+    without code or polygon, a code twice, a character that cannot be printed, coordinates that are nowhere.  A map without
+    `population_property` is one of districts whose people nobody counted.
     """
     require_file(path)
     suffix = path.suffix.lower()
     if suffix in _GIS_FILES:
-        drawn = _GIS_FILES[suffix](path, code_property=code_property, name_property=name_property, sublayer=sublayer)
+        drawn = _GIS_FILES[suffix](path, properties=(code_property, name_property, population_property), sublayer=sublayer)
     elif suffix in _GEOJSON:
-        drawn = read_map(path, code_property=code_property, name_property=name_property)
+        drawn = read_map(
+            path, code_property=code_property, name_property=name_property, population_property=population_property
+        )
         if sublayer is not None:
             raise drawn.bad(f"is GeoJSON, which has no layers within (--sublayer {sublayer})")
     else:
@@ -89,21 +103,30 @@ def read_boundaries(
     return _boundaries(drawn, code_property, name_property, lambda areas: in_degrees(connection, drawn, areas, settled))
 
 
-def read_geojson(path: Path, *, code_property: str = DEFAULT_CODE, name_property: str = DEFAULT_NAME) -> list[NewBoundary]:
-    """The boundaries of a GeoJSON file in longitude and latitude, without a database; otherwise as read_boundaries."""
-    drawn = read_map(path, code_property=code_property, name_property=name_property)
+def read_geojson(
+    path: Path,
+    *,
+    code_property: str = DEFAULT_CODE,
+    name_property: str = DEFAULT_NAME,
+    population_property: str | None = None,
+) -> list[NewBoundary]:
+    """The boundaries of a GeoJSON file in longitude and latitude, without a database; otherwise as read_boundaries.
+
+    `population_property` must be there when it is named.
+    """
+    drawn = read_map(path, code_property=code_property, name_property=name_property, population_property=population_property)
     if drawn.crs is not None and drawn.crs not in WGS84_NAMES:
         raise drawn.bad(f"must be drawn in longitude and latitude (EPSG:4326), and the file says {short(drawn.crs)}")
-    _check_properties(drawn, code_property, name_property)
+    _check_properties(drawn, code_property, name_property, *([population_property] if population_property else []))
     return _boundaries(drawn, code_property, name_property, lambda areas: areas)
 
 
-def _check_properties(drawn: DrawnMap, code_property: str, name_property: str) -> None:
+def _check_properties(drawn: DrawnMap, *properties: str) -> None:
     """A property that no feature has is told once; the default for names may be missing."""
     if not drawn.features:
         raise drawn.bad("holds no features")
     known = {DEFAULT_NAME, *drawn.properties}
-    missing = [property for property in (code_property, name_property) if property not in known]
+    missing = [property for property in properties if property not in known]
     if missing:
         raise drawn.bad(f"no feature has the property {missing[0]!r}; there are: {', '.join(drawn.properties) or 'none'}")
 
@@ -156,7 +179,7 @@ def _draft(feature: Feature, code_property: str, name_property: str) -> NewBound
     if not isfinite(area.area):
         raise _BadFeature("coordinates must be numbers, and not beyond all measure")
     area, repaired = _repaired(area)
-    return NewBoundary(code=code, name=name or code, area=area, repaired=repaired)
+    return NewBoundary(code=code, name=name or code, area=area, repaired=repaired, population=_as_number(feature.population))
 
 
 def _in_place(draft: NewBoundary, area: BaseGeometry) -> NewBoundary:
@@ -195,6 +218,16 @@ def _as_text(property: str, value: Any) -> str | None:
     if found:
         raise _BadFeature(f"{property} must not hold the character U+{ord(found[0]):04X}, which cannot be printed")
     return str(value).strip()
+
+
+def _as_number(value: Any) -> int | None:
+    """A whole number of people, as a number or as text; None for what is null or blank."""
+    text = _as_text("the population", value)
+    if not text:
+        return None
+    if not (text.isascii() and text.isdecimal() and len(text) <= 10):
+        raise _BadFeature(f"the population must be a whole number, got {text[:50]!r}")
+    return int(text)
 
 
 def _polygons(geometry: BaseGeometry) -> MultiPolygon:

@@ -18,6 +18,7 @@ class Layer(CityRow, Base):
     """One way of dividing a city: council districts, police precincts, the city's outline.
 
     code_property and name_property: which properties of its files' features are code and name.
+    population_property: which one is how many people live there; null: none is.
     folder_drawing and folder_names: digests of the map in the city's folder when that was last loaded; null for a layer
     that no folder brought, "" where the folder's map is not known.
     """
@@ -29,6 +30,7 @@ class Layer(CityRow, Base):
     name: Mapped[str] = mapped_column(Text)
     code_property: Mapped[str] = mapped_column(Text, server_default=text("'code'"))
     name_property: Mapped[str] = mapped_column(Text, server_default=text("'name'"))
+    population_property: Mapped[str | None] = mapped_column(Text)
     folder_drawing: Mapped[str | None] = mapped_column(Text)
     folder_names: Mapped[str | None] = mapped_column(Text)
 
@@ -36,7 +38,7 @@ class Layer(CityRow, Base):
 class Boundary(CityRow, Base):
     """One district of a layer as it was drawn from valid_from until valid_to (null: since ever, until further notice).
 
-    valid_to is not part of the time: the next version begins there.
+    valid_to is not part of the time: the next version begins there.  population: how many people live there, where known.
     """
 
     __tablename__ = "boundary"
@@ -60,6 +62,7 @@ class Boundary(CityRow, Base):
     name: Mapped[str] = mapped_column(Text)
     area: Mapped[MultiPolygon] = mapped_column(ShapelyGeometry("MULTIPOLYGON"))
     area_square_metres: Mapped[float] = mapped_column(Double)
+    population: Mapped[int | None]
     valid_from: Mapped[datetime | None]
     valid_to: Mapped[datetime | None]
 

@@ -1,5 +1,6 @@
-"""A place on the earth as a pair of WGS84 degrees."""
+"""A place on the earth as a pair of WGS84 degrees, and boxes of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from math import asin, cos, isfinite, radians, sin, sqrt
 
@@ -18,6 +19,51 @@ class Point:
     def __post_init__(self) -> None:
         _in_range("lat", self.lat, 90)
         _in_range("long", self.long, 180)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Box:
+    """What lies between two meridians and two parallels, edges included.  west > east: across the meridian of 180 degrees."""
+
+    west: float
+    south: float
+    east: float
+    north: float
+
+    @property
+    def parts(self) -> "Sequence[Box]":
+        """The same without crossing that meridian: one box or two."""
+        if self.west <= self.east:
+            return [self]
+        return [
+            Box(west=self.west, south=self.south, east=180.0, north=self.north),
+            Box(west=-180.0, south=self.south, east=self.east, north=self.north),
+        ]
+
+
+def read_box(text: str) -> Box:
+    """The box that "west,south,east,north" names, as GeoJSON orders it; raises NotAPlace with what would do."""
+    parts = [part.strip() for part in text.replace(";", ",").split(",")]
+    if len(parts) != 4:
+        raise NotAPlace(f"must be west,south,east,north in degrees, got {text[:100]!r}")
+    names = ("long", "lat", "long", "lat")
+    west, south, east, north = (degrees(name, part[:50]) for name, part in zip(names, parts, strict=True))
+    if south > north:
+        raise NotAPlace(f"must be west,south,east,north with south not above north, got {text[:100]!r}")
+    return Box(west=west, south=south, east=east, north=north)
+
+
+def box_around(point: Point, metres: float) -> Box:
+    """A box that holds everything within so many metres of a point."""
+    # A degree of latitude has at least 110,574 metres, one of longitude at the equator 111,320; a little more for safety.
+    high = metres / 110_500
+    south, north = max(point.lat - high, -90.0), min(point.lat + high, 90.0)
+    widest = max(abs(south), abs(north))
+    wide = 360.0 if widest >= 89.9 else metres / (110_500 * cos(radians(widest)))
+    if wide >= 180:
+        return Box(west=-180.0, south=south, east=180.0, north=north)
+    west, east = point.long - wide, point.long + wide
+    return Box(west=west + 360 if west < -180 else west, south=south, east=east - 360 if east > 180 else east, north=north)
 
 
 def degrees(name: str, text: str) -> float:

@@ -3,13 +3,19 @@
 from typing import Any
 
 from geoalchemy2 import Geography, Geometry
-from sqlalchemy import ColumnElement, Double, Function, case, cast, func, or_, type_coerce
+from sqlalchemy import ColumnElement, Double, Function, Subquery, and_, case, cast, func, literal_column, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from geo.columns import WGS84
 
 # What ST_CollectionExtract calls polygons.
 _POLYGONS = 3
+_WEB_MERCATOR = 3857
+# How wide a vector tile is in its own units.
+TILE_UNITS = 4096
+
+# The longest that a degree is, of latitude or longitude, but for a third of a percent.
+METRES_A_DEGREE = literal_column("111320.0", Double)
 
 # A geometry column, or what makes a geometry.
 Spatial = ColumnElement[Any] | InstrumentedAttribute[Any]
@@ -25,9 +31,56 @@ def box(area: Spatial) -> ColumnElement[Any]:
     return type_coerce(func.ST_Envelope(area), Geometry())
 
 
+def west_of(area: Spatial) -> ColumnElement[float]:
+    """The western edge of an area's box in degrees; of one that is cut at 180 degrees, where its eastern part begins."""
+    return _across(area, func.ST_XMin(area), func.ST_XMin(func.ST_ShiftLongitude(area)))
+
+
+def east_of(area: Spatial) -> ColumnElement[float]:
+    """The eastern edge, likewise: less than the western one where the box lies across 180 degrees (RFC 7946, 5.2)."""
+    return _across(area, func.ST_XMax(area), func.ST_XMax(func.ST_ShiftLongitude(area)) - 360)
+
+
+def south_of(area: Spatial) -> ColumnElement[float]:
+    """The southern edge of an area's box in degrees."""
+    return func.ST_YMin(area)
+
+
+def north_of(area: Spatial) -> ColumnElement[float]:
+    """The northern edge of an area's box in degrees."""
+    return func.ST_YMax(area)
+
+
+def _across(area: Spatial, else_: ColumnElement[float], then: ColumnElement[float]) -> ColumnElement[float]:
+    # One that reaches longitude 0 as well goes around the earth, and shifting its corners would turn it inside out.
+    middle = func.ST_SetSRID(func.ST_MakeLine(func.ST_MakePoint(0.0, -90.0), func.ST_MakePoint(0.0, 90.0)), WGS84)
+    is_cut = and_(func.ST_XMin(area) <= -180, func.ST_XMax(area) >= 180, ~meets(area, middle))
+    return case((is_cut, then), else_=else_)
+
+
+def simplified(area: Spatial, metres: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The area with fewer corners, its lines moved by no more than so many metres; each polygon stays one.
+
+    Each area by itself: two that touch may come apart by as much.
+    """
+    return type_coerce(
+        func.ST_Multi(func.ST_SimplifyPreserveTopology(area, cast(metres, Double) / METRES_A_DEGREE)), Geometry()
+    )
+
+
+def as_geojson(geometry: Spatial) -> ColumnElement[str]:
+    """The text of a GeoJSON geometry, to seven decimals: a centimetre."""
+    return func.ST_AsGeoJSON(geometry, literal_column("7"), literal_column("0"))
+
+
 def box_meets(area: Spatial, other: Spatial) -> ColumnElement[bool]:
     """Whether the bounding boxes of the two share a point.  Uses the GiST index of area."""
     return area.op("&&", is_comparison=True)(other)
+
+
+def in_box(location: Spatial, west: Any, south: Any, east: Any, north: Any) -> ColumnElement[bool]:
+    """Whether a point lies between these meridians and parallels, or on them.  Uses the GiST index of location."""
+    return location.op("&&", is_comparison=True)(func.ST_MakeEnvelope(west, south, east, north, WGS84))
 
 
 def meets(area: Spatial, other: Spatial) -> ColumnElement[bool]:
@@ -61,6 +114,20 @@ def point_within(area: Spatial) -> ColumnElement[Any]:
 def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnElement[Any]:
     """A WGS84 point of two numbers in degrees; null when one of them is null."""
     return type_coerce(func.ST_SetSRID(func.ST_MakePoint(cast(long, Double), cast(lat, Double)), WGS84), Geometry())
+
+
+def on_grid(location: Spatial, metres: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The crossing nearest to a point of a grid so many metres wide; the point as it is where metres is null."""
+    step = cast(metres, Double) / METRES_A_DEGREE
+    y = _at_most(90, func.round(func.ST_Y(location) / step, type_=Double) * step)
+    # A degree of longitude is shorter the nearer the pole.
+    wide = step / func.greatest(func.cos(func.radians(y)), literal_column("0.01"), type_=Double)
+    x = _at_most(180, func.round(func.ST_X(location) / wide, type_=Double) * wide)
+    return type_coerce(case((metres.is_(None), location), else_=func.ST_SetSRID(func.ST_MakePoint(x, y), WGS84)), Geometry())
+
+
+def _at_most(degrees: int, value: ColumnElement[Any]) -> ColumnElement[Any]:
+    return func.greatest(func.least(value, literal_column(f"{degrees}.0")), literal_column(f"-{degrees}.0"), type_=Double)
 
 
 def longitude(location: Spatial) -> ColumnElement[Any]:
@@ -172,3 +239,52 @@ def metres_between(location: Spatial, other: Spatial) -> ColumnElement[float]:
 def _geography(column: Spatial) -> ColumnElement[Any]:
     # Rendered as bare `geography`: with a type and srid the cast would miss an index on (location::geography).
     return cast(column, Geography(geometry_type=None, srid=-1))
+
+
+def near_box(location: Spatial, *, west: Spatial, south: Spatial, east: Spatial, north: Spatial) -> ColumnElement[bool]:
+    """Whether a point lies in a box of degrees or on an edge of it, and of some less than a metre away, because the index
+    keeps boxes in single precision.  Uses a GiST index of location."""
+    return box_meets(location, func.ST_MakeEnvelope(west, south, east, north, WGS84))
+
+
+def thinned(area: Spatial, degrees: Spatial) -> ColumnElement[Any]:
+    """The area with fewer corners, its lines moved by no more than so many degrees, for drawing: parts may cross."""
+    return type_coerce(func.ST_Simplify(area, degrees, literal_column("true")), Geometry())
+
+
+def clipped(area: Spatial, *, west: Spatial, south: Spatial, east: Spatial, north: Spatial) -> ColumnElement[Any]:
+    """What of an area lies in a box of degrees; it may have edges along those of the box."""
+    return type_coerce(func.ST_ClipByBox2D(area, func.ST_MakeEnvelope(west, south, east, north, WGS84)), Geometry())
+
+
+def on_tile(geometry: Spatial, *, z: Spatial, x: Spatial, y: Spatial, margin: int) -> ColumnElement[Any]:
+    """A geometry on the 4096 units of a tile of Web Mercator, and so many units around it; null where nothing of it is seen.
+
+    It lies between the parallels at which the square world ends (geo.tile.EDGE_LATITUDE).
+    """
+    placed = func.ST_Transform(geometry, literal_column(str(_WEB_MERCATOR)))
+    return type_coerce(
+        func.ST_AsMVTGeom(
+            placed,
+            func.ST_TileEnvelope(z, x, y),
+            literal_column(str(TILE_UNITS)),
+            literal_column(str(margin)),
+            literal_column("true"),
+        ),
+        Geometry(),
+    )
+
+
+def as_tile(rows: Subquery, layer: str) -> ColumnElement[bytes]:
+    """Aggregate: the layer of a Mapbox vector tile of all rows; empty for none.
+
+    Each row has its geometry (`on_tile`) as the column `geom`; every other column is a property.
+    """
+    return func.ST_AsMVT(
+        rows.table_valued(), literal_column(f"'{layer}'"), literal_column(str(TILE_UNITS)), literal_column("'geom'")
+    )
+
+
+def bucket(value: Spatial, edges: ColumnElement[Any]) -> ColumnElement[int]:
+    """Between which of the ascending edges a number lies, from 1; on an edge: after it."""
+    return func.width_bucket(value, edges)

@@ -77,6 +77,8 @@ def publish(
         if new is not None and equals_exact(row.area, new.area, tolerance=SAME_WITHIN_DEGREES):
             # A name is not a matter of maps: it holds at once, for the time before as well.
             row.name = new.name
+            if new.population is not None:
+                row.population = new.population
             del wanted[row.code]
         else:
             row.valid_to = valid_from
@@ -90,6 +92,7 @@ def publish(
             name=boundary.name,
             area=boundary.area,
             area_square_metres=square_metres(from_shape(boundary.area, srid=WGS84)),  # type: ignore[arg-type]
+            population=boundary.population,
             valid_from=valid_from,
         )
         for boundary in wanted.values()
@@ -113,8 +116,9 @@ def publish(
     return version
 
 
-def rename(session: Session, names: Mapping[str, str], *, jurisdiction_id: int, layer_id: int, now: datetime) -> None:
-    """Give the layer's districts these names by code, at once; those that have ended keep theirs.  Flushes."""
+def rename(session: Session, drawn: Sequence[NewBoundary], *, jurisdiction_id: int, layer_id: int, now: datetime) -> None:
+    """Give the layer's districts these names and populations, at once; those that have ended keep theirs.  Flushes."""
+    named = {each.code: each for each in drawn}
     rows = session.scalars(
         select(Boundary).where(
             Boundary.jurisdiction_id == jurisdiction_id,
@@ -123,7 +127,8 @@ def rename(session: Session, names: Mapping[str, str], *, jurisdiction_id: int, 
         )
     )
     for row in rows:
-        row.name = names.get(row.code, row.name)
+        if row.code in named:
+            row.name, row.population = named[row.code].name, named[row.code].population
     session.flush()
 
 
