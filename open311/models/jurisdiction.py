@@ -1,9 +1,10 @@
 """The cities served."""
 
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, Identity, Text, text
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base
@@ -17,7 +18,11 @@ class Jurisdiction(Base):
     names_version counts the changes of what a request shows of its service and department: whoever changes those counts.
     casework_version is another whenever how its departments work is: whoever changes that draws a new one.
     reopen_days: so long after its closing a request can be opened again.
+    reopens_when_not_fixed: a reporter who says that it was not fixed reopens it; else its department is asked to.
     public_knowledge: everybody may ask how requests were resolved before.
+    retention: for how long personal data is kept (schemas.city.RetentionSchema) where a service says nothing else.
+    least_count: figures that count fewer requests are not told to the public; 0: all are.
+    changes_epoch is another whenever numbers of transactions begin anew (open311.reports.changes).
     dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
     """
 
@@ -37,4 +42,8 @@ class Jurisdiction(Base):
     names_version: Mapped[int] = mapped_column(server_default=text("0"))
     casework_version: Mapped[str] = mapped_column(Text, server_default=text("''"))
     reopen_days: Mapped[int] = mapped_column(server_default=text("30"))
+    reopens_when_not_fixed: Mapped[bool] = mapped_column(server_default=text("false"))
     public_knowledge: Mapped[bool] = mapped_column(server_default=text("false"))
+    retention: Mapped[dict[str, Any]] = mapped_column(JSONB, server_default=text("'{}'"))
+    least_count: Mapped[int] = mapped_column(server_default=text("0"))
+    changes_epoch: Mapped[str] = mapped_column(Text, server_default=text("gen_random_uuid()::text"))

@@ -3,6 +3,7 @@
 from datetime import datetime
 from typing import Any
 
+from geoalchemy2 import Geometry
 from shapely.geometry import Point
 from sqlalchemy import (
     BigInteger,
@@ -14,6 +15,7 @@ from sqlalchemy import (
     SmallInteger,
     Text,
     UniqueConstraint,
+    column,
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB, TSVECTOR
@@ -21,11 +23,14 @@ from sqlalchemy.orm import Mapped, mapped_column
 
 from db import Base, CityRow, city_key
 from geo.columns import ShapelyGeometry
+from geo.queries import on_grid
 
 # English reduces words to their stems, so that "potholes" finds "pothole"; words of other languages it takes as they are
 # written, or shortens alike on both sides.  One for all rows: a stored column cannot go by another.
 WORDS_LANGUAGE = "english"
 _IS_RESOLVED = text("status = 'closed'")
+# The number of the transaction that writes: every UPDATE that SQLAlchemy composes sets it (no trigger; decision 12).
+THIS_TRANSACTION = text("cast(cast(pg_current_xact_id() as text) as bigint)")
 
 
 class ServiceRequest(CityRow, Base):
@@ -41,6 +46,9 @@ class ServiceRequest(CityRow, Base):
     taken_by_id: the member of staff who took it in.  parent_id: the request of the same thing that this one follows.
     words: what description and status_notes say, for searching.  answered_from: the code of the article by which it was
     closed as it came in.
+    coarse_metres: the public is shown where it lies on a grid so many metres wide, and no address; null: both as they are.
+    public_location: what of its place public reads show, filter and measure by; search_words: what they search for words.
+    changed_in: the transaction that wrote this row; was_public: it was shown once (GET changes: open311.reports.changes).
     """
 
     __tablename__ = "service_request"
@@ -130,6 +138,44 @@ class ServiceRequest(CityRow, Base):
             postgresql_using="gist",
             postgresql_where=_IS_RESOLVED,
         ),
+        Index(
+            "ix_service_request_department_newest",
+            "jurisdiction_id",
+            "department_id",
+            text("requested_at desc"),
+            text("id desc"),
+            postgresql_where=text("is_public"),
+        ),
+        Index(
+            "ix_service_request_public_place",
+            "jurisdiction_id",
+            "public_location",
+            "requested_at",
+            postgresql_using="gist",
+            postgresql_where=text("is_public"),
+        ),
+        Index(
+            "ix_service_request_search_words",
+            "jurisdiction_id",
+            "search_words",
+            postgresql_using="gin",
+            postgresql_with={"fastupdate": "off"},
+            postgresql_where=text("is_public"),
+        ),
+        Index(
+            "ix_service_request_changes",
+            "jurisdiction_id",
+            "changed_in",
+            "id",
+            postgresql_where=text("is_public or was_public"),
+        ),
+        # With the one before, every request: scorecards count what is never shown as well.
+        Index(
+            "ix_service_request_changes_unseen",
+            "jurisdiction_id",
+            "changed_in",
+            postgresql_where=text("not (is_public or was_public)"),
+        ),
         Index("ix_service_request_open", "jurisdiction_id", "department_id", "id", postgresql_where=text("status = 'open'")),
     )
 
@@ -175,10 +221,32 @@ class ServiceRequest(CityRow, Base):
         ),
         deferred=True,
     )
+    coarse_metres: Mapped[int | None] = mapped_column(SmallInteger)
+    public_location: Mapped[Point | None] = mapped_column(
+        ShapelyGeometry("POINT"),
+        Computed(
+            on_grid(column("location", Geometry()), column("coarse_metres", SmallInteger)),
+            persisted=True,
+        ),
+        deferred=True,
+    )
+    search_words: Mapped[str] = mapped_column(
+        TSVECTOR,
+        Computed(
+            f"to_tsvector('{WORDS_LANGUAGE}'::regconfig, coalesce(description, '') || ' ' || coalesce(status_notes, '')"
+            " || ' ' || case when coarse_metres is null then coalesce(address, '') else '' end)",
+            persisted=True,
+        ),
+        deferred=True,
+    )
+    was_public: Mapped[bool] = mapped_column(
+        server_default=text("false"), onupdate=text("service_request.was_public or service_request.is_public")
+    )
+    changed_in: Mapped[int] = mapped_column(server_default=THIS_TRANSACTION, onupdate=THIS_TRANSACTION)
 
 
 class RequestEvent(CityRow, Base):
-    """A fact of a request's history: appended, never changed.
+    """A fact of a request's history: appended, never changed, but for words that are taken out of it (open311.people.traces).
 
     kind "received": how it came in; "routed": a decision (routing.decision.Decision.as_record), with "cause" when it
     is not the first; "recorded": what an import's source said of it; "changed": what of it is another than before,
@@ -186,8 +254,10 @@ class RequestEvent(CityRow, Base):
     "overridden": a person chose the department, and why; "released": the choice went back to the rules; "numbered";
     of casework: "accepted", "handed_back", "assigned", "noted", "updated", "status", "closed", "reopened", "clock", "flagged",
     "escalated", "phases_planned", "phase_opened", "phase_done", "phase_skipped", "phase_added", "phase_sent_back",
-    "phase_moved", "answered" (from which article); of duplicates: "linked", "unlinked", "also_reported".  What a person or
-    a key did says "by" and whose account or key it was.
+    "phase_moved", "answered" (from which article); of duplicates: "linked", "unlinked", "also_reported"; "verdict": what
+    who reported it says after its closing, without their words; "redacted"
+    and "erased": what of it is gone, never what it was.  What a person or a key did says "by" and whose account or
+    key it was.
     """
 
     __tablename__ = "request_event"

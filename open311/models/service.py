@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import CheckConstraint, Text, UniqueConstraint, text
+from sqlalchemy import CheckConstraint, SmallInteger, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -19,6 +19,8 @@ class Service(CityRow, Base):
 
     An inactive service is not listed and takes no requests; those it has keep its code and name.  Requests of a
     private one are accepted and never shown.  A service may be offered in some districts of one layer only.
+    retention: for how long personal data is kept (schemas.city.RetentionSchema), where that is not as in the whole city.
+    coarse_metres: see ServiceRequest, to which it is copied.
     """
 
     __tablename__ = "service"
@@ -42,6 +44,8 @@ class Service(CityRow, Base):
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     needs_location: Mapped[bool] = mapped_column(server_default=text("true"))
     similar: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    retention: Mapped[dict[str, Any] | None] = mapped_column(JSONB)
+    coarse_metres: Mapped[int | None] = mapped_column(SmallInteger)
     offered_layer_id: Mapped[int | None]
     offered_boundary_codes: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
 

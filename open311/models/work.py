@@ -164,8 +164,8 @@ class UpdateReporter(Base):
 class Alert(CityRow, Base):
     """Somebody to be told at once: a role of a department (account_id null), or one person.
 
-    kind: "phase_opened", "handed_back", "reassigned", "assigned", "escalated", "flagged", "reopened".  event_id: the last fact
-    of the request's history then.
+    kind: "phase_opened", "handed_back", "reassigned", "assigned", "escalated", "flagged", "reopened", "not_fixed".
+    event_id: the last fact of the request's history then.
     """
 
     __tablename__ = "alert"
