@@ -4,6 +4,8 @@ import click
 from rich.table import Table
 
 from db.driver import driver
+from open311.cli.acting import by_option
+from open311.cli.addresses import read_option, reading
 from open311.cli.edge import jurisdiction_option, show_table, with_app
 from open311.jurisdictions import cities
 from open311.models.message import MESSAGE_STATES
@@ -12,7 +14,7 @@ from open311.notify import outbox
 
 @click.group()
 def message() -> None:
-    """What people are told by e-mail, and what could not be sent."""
+    """What people are told by e-mail, and other systems by webhooks, and what could not be sent."""
 
 
 @message.command("list")
@@ -21,16 +23,22 @@ def message() -> None:
     "--state", "states", multiple=True, type=click.Choice(MESSAGE_STATES), help="only these (may be repeated); else all"
 )
 @click.option("--most", type=click.IntRange(1, 10_000), default=50, show_default=True, help="so many of the newest")
-@click.option("--whole", is_flag=True, help="with the text of each")
+@click.option("--whole", is_flag=True, help="with the text of each, which takes a reason")
+@read_option
+@by_option
 @with_app
-def list_messages(jurisdiction_id: str, states: tuple[str, ...], most: int, whole: bool) -> None:
+def list_messages(jurisdiction_id: str, states: tuple[str, ...], most: int, whole: bool, reason: str | None, by: str) -> None:
     """The newest messages of a city, the newest first."""
+    if whole and not reason:
+        raise click.UsageError("--whole takes --reason: the texts are personal")
     city = cities().named(jurisdiction_id)
-    with driver.connection() as connection:
+    with reading(city, "messages", reason=reason, by=by) as (connection, shown):
         rows = outbox.find_messages(connection, jurisdiction_id=city.id, states=states or MESSAGE_STATES, most=most)
     if whole:
         for row in rows:
-            click.echo(f"{row.id} {row.state} to {row.email}\nSubject: {row.subject or row.event}\n\n{row.body or ''}")
+            click.echo(
+                f"{row.id} {row.state} to {shown(row.recipient)}\nSubject: {row.subject or row.event}\n\n{row.body or ''}"
+            )
         return
     table = Table()
     for heading in ("id", "at", "request", "event", "to", "state", "by", "tries", "error"):
@@ -38,7 +46,9 @@ def list_messages(jurisdiction_id: str, states: tuple[str, ...], most: int, whol
     for row in rows:
         at = f"{row.at.astimezone(city.zone):%Y-%m-%d %H:%M}"
         sent_by, error = row.sent_by or "", row.error or ""
-        table.add_row(str(row.id), at, row.number, row.event, row.email, row.state, sent_by, str(row.attempts), error)
+        table.add_row(
+            str(row.id), at, row.number or "", row.event, shown(row.recipient), row.state, sent_by, str(row.attempts), error
+        )
     show_table(table)
 
 

@@ -4,6 +4,8 @@ import smtplib
 import ssl
 from dataclasses import dataclass
 from datetime import datetime
+from email import policy
+from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -15,6 +17,8 @@ import structlog
 from open311.config import Settings
 
 TIMEOUT_SECONDS = 20
+# As long as a line may be: a folded link would be written in a way that mail programs do not follow.
+_WHOLE_LINES = policy.SMTP.clone(max_line_length=998)
 _log = structlog.get_logger()
 
 
@@ -23,12 +27,15 @@ class NotTaken(RuntimeError):
 
 
 class Delayed(RuntimeError):
-    """The mail server could not be reached, or asks to be tried later; why is the message."""
+    """The server could not be reached, or asks to be tried later; why is the message."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Mail:
-    """One message to one address.  key: the same at every attempt, so that a mail program shows it once."""
+    """One message to one address.
+
+    key: the same at every attempt, so that a mail program shows it once.  stop_url: where a POST stops the next ones.
+    """
 
     key: str
     thread: str
@@ -38,6 +45,7 @@ class Mail:
     subject: str
     body: str
     at: datetime
+    stop_url: str | None = None
 
 
 class Channel(Protocol):
@@ -76,8 +84,12 @@ class SmtpChannel:
     def send(self, mail: Mail) -> None:
         """Hand it to the server.  Raises NotTaken, Delayed."""
         try:
+            written = self.written(mail)
+        except (ValueError, IndexError, MessageError) as error:
+            raise NotTaken(f"the message cannot be written: {error}") from error
+        try:
             with self._connect() as server:
-                server.send_message(self._written(mail))
+                server.send_message(written)
         except smtplib.SMTPRecipientsRefused as error:
             code, answer = next(iter(error.recipients.values()))
             raise (NotTaken if code >= 500 else Delayed)(f"{code} {_text(answer)}") from error
@@ -102,17 +114,24 @@ class SmtpChannel:
             server.login(unquote(self._url.username), unquote(self._url.password or ""))
         return server
 
-    def _written(self, mail: Mail) -> EmailMessage:
+    def written(self, mail: Mail) -> EmailMessage:
+        """It as it goes out."""
         user, _, domain = self._sender.rpartition("@")
-        message = EmailMessage()
+        message = EmailMessage(policy=_WHOLE_LINES)
         message["From"] = Address(mail.city, user, domain)
-        message["To"] = mail.to
+        name, _, place = mail.to.rpartition("@")
+        message["To"] = Address("", name, place)
         message["Subject"] = mail.subject
         message["Date"] = format_datetime(mail.at)
         message["Message-ID"] = f"<{mail.key}@{domain}>"
         message["References"] = f"<{mail.thread}@{domain}>"
         # RFC 3834: so that no machine answers.
         message["Auto-Submitted"] = "auto-generated"
+        if mail.stop_url:
+            message["List-Unsubscribe"] = f"<{mail.stop_url}>"
+            if mail.stop_url.startswith("https://"):
+                # RFC 8058.
+                message["List-Unsubscribe-Post"] = "List-Unsubscribe=One-Click"
         message.set_content(mail.body)
         message["Content-Language"] = mail.language
         return message

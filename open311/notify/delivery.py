@@ -1,5 +1,6 @@
 """How a message of the outbox goes out: a job a message, tried again with growing pauses, dead after the last."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,8 +13,12 @@ from open311.cases.jobs import PATIENTLY, queue
 from open311.config import settings
 from open311.models import Follower, Jurisdiction, Message
 from open311.notify.channels import Channel, Delayed, Mail, NotTaken, channel
+from open311.notify.links import CONFIRM, STOP, VERDICT, Link, Links
 from open311.notify.texts import write
 from schemas.moment import whole_second
+
+# The event of a message that asks whether who is written to did ask for news.
+ASKED = "asked"
 
 
 @queue.task(name="send_message", retry=PATIENTLY)
@@ -23,6 +28,7 @@ def send_message(jurisdiction_id: int, message_id: int) -> None:
         delayed = deliver(
             connection,
             channel(settings()),
+            Links(settings()),
             jurisdiction_id=jurisdiction_id,
             message_id=message_id,
             now=whole_second(datetime.now(UTC)),
@@ -33,7 +39,7 @@ def send_message(jurisdiction_id: int, message_id: int) -> None:
 
 
 def deliver(
-    connection: "Connection[Any]", way: Channel, *, jurisdiction_id: int, message_id: int, now: datetime
+    connection: "Connection[Any]", way: Channel, links: Links, *, jurisdiction_id: int, message_id: int, now: datetime
 ) -> Delayed | None:
     """Send a message that waits and that nobody else is sending; what to wait for, None when there is nothing more to do.
 
@@ -41,35 +47,61 @@ def deliver(
     """
     row = _CLAIM.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id).fetchone()
     if row is None:
+        return held_elsewhere(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
+    if row.stopped_at is not None and row.event != ASKED:
+        DROP.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
         return None
-    if row.stopped_at is not None:
-        _DROP.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
-        return None
-    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts)
+    written = _links(links, row, jurisdiction_id) if links.are_possible else {}
+    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts, written)
     mail = Mail(
         key=f"{row.slug}.{message_id}.{int(row.at.timestamp())}",
-        thread=f"{row.slug}.{row.facts['number']}",
+        thread=f"{row.slug}.{row.facts.get('number') or row.follower_id}",
         to=row.email,
         city=row.facts["city"],
         language=row.language,
         subject=subject,
         body=body,
         at=row.at,
+        stop_url=written.get("stop"),
     )
-    state, error = _attempt(way, mail, is_last=row.attempts + 1 >= (PATIENTLY.max_attempts or 1))
+    if row.event == ASKED and "asked" not in written:
+        # Who asked could not say by it that it was they.
+        state: str
+        error: NotTaken | Delayed | None
+        state, error = "dead", NotTaken("SECRET_KEY and OPEN311_PUBLIC_URL must be set for a message with a link")
+    else:
+        state, error = _attempt(way, mail, is_last=row.attempts + 1 >= (PATIENTLY.max_attempts or 1))
     is_sent = state == "sent"
-    _END.run(
+    END.run(
         connection,
         jurisdiction_id=jurisdiction_id,
         message_id=message_id,
-        subject=subject,
-        body=body,
+        # One that had to go without links is written anew when they can be had.
+        subject=subject if is_sent or links.are_possible else None,
+        body=body if is_sent or links.are_possible else None,
         state=state,
         sent_at=now if is_sent else None,
         sent_by=way.name if is_sent else None,
         error=error and str(error),
     )
     return error if isinstance(error, Delayed) and state == "waiting" else None
+
+
+def held_elsewhere(connection: "Connection[Any]", *, jurisdiction_id: int, message_id: int) -> Delayed | None:
+    """What to wait for when a message that waits is held by another attempt, or an erasure; None when it is done."""
+    row = _STATE.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id).fetchone()
+    return Delayed("the message is held by another transaction") if row is not None and row.state == "waiting" else None
+
+
+def _links(links: Links, row: Any, jurisdiction_id: int) -> dict[str, str]:
+    """By name of the phrase before it: the addresses that this message holds."""
+    link = Link(jurisdiction_id=jurisdiction_id, follower_id=row.follower_id)
+    if row.event == ASKED:
+        return {"asked": links.url(CONFIRM, link)}
+    found = {"stop": links.url(STOP, link)}
+    if row.event == "closed" and row.is_reporter:
+        found["fixed"] = links.url(VERDICT, replace(link, closed_at=row.at))
+    return found
 
 
 def _attempt(way: Channel, mail: Mail, *, is_last: bool) -> tuple[str, NotTaken | Delayed | None]:
@@ -93,7 +125,9 @@ _CLAIM = Statement(
         Message.subject,
         Message.body,
         Message.attempts,
+        Message.follower_id,
         Follower.email,
+        Follower.is_reporter,
         Follower.language,
         Follower.stopped_at,
         Jurisdiction.slug,
@@ -103,7 +137,8 @@ _CLAIM = Statement(
     .where(*_MESSAGE, Message.state == literal("waiting", Text))
     .with_for_update(of=Message, skip_locked=True)
 )
-_END = Statement(
+_STATE = Statement(select(Message.state).where(*_MESSAGE))
+END = Statement(
     update(Message)
     .where(*_MESSAGE)
     .values(
@@ -116,4 +151,4 @@ _END = Statement(
         body=func.coalesce(Message.body, bindparam("body", type_=Text)),
     )
 )
-_DROP = Statement(update(Message).where(*_MESSAGE).values(state=literal("dropped", Text)))
+DROP = Statement(update(Message).where(*_MESSAGE).values(state=literal("dropped", Text)))

@@ -3,11 +3,12 @@
 from flask import Flask
 
 from open311.config import Settings
-from open311.web import desk, health, home, media
+from open311.web import desk, health, home, linked, media
 
 
 def register(app: Flask, settings: Settings) -> None:
     """Put the pages at the root, and those of staff at the desk."""
     for module in (health, home, media):
         module.add_routes(app)
+    linked.register(app)
     desk.register(app, settings)

@@ -14,13 +14,14 @@ from flask.sessions import SecureCookieSession, SecureCookieSessionInterface
 from db.driver import driver
 from open311.accounts import Staff
 from open311.config import settings
+from open311.notify.links import read_link
 from open311.sign_in import begin_session, end_session, session_staff
 from schemas.moment import whole_second
 
 R = TypeVar("R")
 
 DESK = "/desk"
-STAFF, WITH_FORM = "staff", "form"
+STAFF, WITH_FORM, WITH_LINK = "staff", "form", "link"
 
 _TOKEN, _CSRF = "token", "csrf"
 
@@ -83,6 +84,24 @@ def with_form(view: Callable[..., R]) -> Callable[..., R]:
     return checked
 
 
+def with_link(purpose: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """Who has a link of ours for this purpose (open311.notify.links) may call this: the view is called with it, as `link`.
+
+    Raises NoSecretKey, ForgedLink.
+    """
+
+    def declare(view: Callable[..., R]) -> Callable[..., R]:
+        @wraps(view)
+        def checked(token: str) -> R:
+            require_secret_key()
+            return view(link=read_link(settings().secret_key, purpose, token))
+
+        checked.access = WITH_LINK  # type: ignore[attr-defined]
+        return checked
+
+    return declare
+
+
 def require_secret_key() -> None:
     """Raises NoSecretKey."""
     if not settings().secret_key:
@@ -128,6 +147,17 @@ def csrf_token() -> str:
 def see_other(path: str) -> Response:
     """303: go on with a GET there."""
     return Response(status=303, headers={"Location": path})
+
+
+def guarded(response: Response) -> Response:
+    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere."""
+    response.headers["Cache-Control"] = "no-store"
+    response.headers["Content-Security-Policy"] = (
+        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    )
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    response.headers["Referrer-Policy"] = "same-origin"
+    return response
 
 
 def _require_our_form() -> None:

@@ -12,7 +12,7 @@ from open311.config import Settings
 from open311.jurisdictions import cities
 from open311.sign_in import SESSION_LENGTH, NobodyHere
 from open311.web import login, oidc
-from open311.web.access import DESK, DeskSessions, NoSecretKey, NotSignedIn, StaleForm, csrf_token, see_other, staff
+from open311.web.access import DESK, DeskSessions, NoSecretKey, NotSignedIn, StaleForm, csrf_token, guarded, see_other, staff
 from open311.web.oidc import ProviderFault, SignInRefused
 
 log = structlog.get_logger()
@@ -47,7 +47,7 @@ def register(app: Flask, limits: Settings) -> None:
     desk.register_error_handler(NotSignedIn, _to_login)
     for kind in STATUS:
         desk.register_error_handler(kind, _refused)
-    desk.after_request(_guarded)
+    desk.after_request(guarded)
     desk.context_processor(lambda: {"csrf_token": csrf_token})
     app.register_blueprint(desk, url_prefix=DESK)
 
@@ -71,14 +71,3 @@ def _refused(error: Exception) -> tuple[str, int]:
         # Without the traceback: what it shows of each call holds secrets.
         log.error("nobody can sign in", path=asked.path, kind=type(error).__name__, error=str(error))
     return render_template("desk/refused.html", text=text.format(error)), status
-
-
-def _guarded(response: Response) -> Response:
-    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere."""
-    response.headers["Cache-Control"] = "no-store"
-    response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
-    return response

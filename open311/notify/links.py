@@ -1,0 +1,63 @@
+"""Signed addresses in messages: who has one may do what it says for one follower, and nothing else."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from hashlib import sha256
+
+from itsdangerous import BadData, URLSafeSerializer
+
+from open311.config import Settings
+
+# What a link is for, as its path begins.
+CONFIRM, STOP, VERDICT = "follow", "stop", "fixed"
+PURPOSES = (CONFIRM, STOP, VERDICT)
+
+
+class ForgedLink(ValueError):
+    """No link of ours."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """What a link says.  closed_at: of a question whether it was fixed, which closing."""
+
+    jurisdiction_id: int
+    follower_id: int
+    closed_at: datetime | None = None
+
+
+class Links:
+    """The addresses that a message to one follower holds."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._secret_key = settings.secret_key
+        self._base = settings.public_url.rstrip("/")
+
+    @property
+    def are_possible(self) -> bool:
+        """Whether links can be written: there is a key to sign them and an address to put before them."""
+        return bool(self._secret_key and self._base)
+
+    def url(self, purpose: str, link: Link) -> str:
+        """The address of a link."""
+        facts = [link.jurisdiction_id, link.follower_id]
+        if link.closed_at is not None:
+            facts.append(int(link.closed_at.timestamp()))
+        return f"{self._base}/{purpose}/{_signer(self._secret_key, purpose).dumps(facts)}"
+
+
+def read_link(secret_key: str, purpose: str, token: str) -> Link:
+    """The link that an address ends with.  Raises ForgedLink, also for one that was made for something else."""
+    try:
+        jurisdiction_id, follower_id, *closed_at = _signer(secret_key, purpose).loads(token)
+    except BadData:
+        raise ForgedLink from None
+    return Link(
+        jurisdiction_id=jurisdiction_id,
+        follower_id=follower_id,
+        closed_at=datetime.fromtimestamp(closed_at[0], UTC) if closed_at else None,
+    )
+
+
+def _signer(secret_key: str, purpose: str) -> URLSafeSerializer:
+    return URLSafeSerializer(secret_key, salt=f"open311 {purpose}", signer_kwargs={"digest_method": sha256})
