@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from marshmallow import Schema
 
-from schemas.representation import Items, Part, Representation, Several, fields_of
+from schemas.representation import Items, Part, Representation, Several, Shape, fields_of
 from schemas.text import NOT_PRINTABLE
 
 CONTENT_TYPE = "application/json; charset=utf-8"
@@ -59,6 +59,8 @@ def _change(position: int, field: Any) -> tuple[int, Callable[[Any], Any]] | Non
     if isinstance(field, Items) and field.schema is not None:
         make = _maker(field.schema)
         return position, lambda rows: [make(row) for row in rows]
+    if isinstance(field, Shape):
+        return position, lambda text: None if text is None else msgspec.Raw(text.encode())
     if isinstance(field, Several):
         return position, lambda texts: texts if len(texts) > 1 else next(iter(texts), None)
     if isinstance(field, Part):

@@ -68,11 +68,35 @@ class Zone(Words):
 
 
 class LayerSchema(Schema):
-    """A layer: its name, and which properties of its file's features are code and name."""
+    """A layer: its name, and which properties of its file's features are code, name, and how many people live there."""
 
     name = Words(required=True)
     code_property = Words(load_default="code")
     name_property = Words(load_default="name")
+    population_property = Words(load_default=None, allow_none=True)
+
+
+KEEP = "keep"
+RETENTIONS = ("personal_days", "description_days", "files_days")
+
+
+class KeptDays(fields.Integer):
+    """For so many days after a request was closed, or `keep`: for good."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if value == KEEP:
+            return KEEP
+        if type(value) is not int or not 0 <= value <= 36_600:
+            raise ValidationError(f"must be a whole number of days, 0 to 36600, or {KEEP}, got {value!r}")
+        return value
+
+
+class RetentionSchema(Schema):
+    """For how long is kept who reported a request, what they wrote, and the files; what is not said is as in the city."""
+
+    personal_days = KeptDays()
+    description_days = KeptDays()
+    files_days = KeptDays()
 
 
 class JurisdictionSchema(Schema):
@@ -86,7 +110,10 @@ class JurisdictionSchema(Schema):
     key_service = Words(required=True)
     default_department = Code(required=True)
     reopen_days = fields.Integer(load_default=30, strict=True, validate=validate.Range(min=0, max=3650))
+    reopens_when_not_fixed = fields.Boolean(load_default=False)
     public_knowledge = fields.Boolean(load_default=False)
+    retention = fields.Nested(RetentionSchema, load_default=dict)
+    least_count = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=1_000_000))
     outline = Words(required=True)
     layers = fields.Dict(keys=Code(), values=fields.Nested(LayerSchema), required=True, validate=validate.Length(min=1))
 
@@ -171,6 +198,8 @@ class ServiceSchema(Schema):
     notice = Words()
     offered_in = fields.Nested(OfferedSchema, load_default=None)
     similar = fields.Nested(SimilarSchema, load_default=None)
+    retention = fields.Nested(RetentionSchema, load_default=None)
+    coarse_metres = fields.Integer(strict=True, validate=validate.Range(10, 10000), load_default=None, allow_none=True)
     attributes = fields.List(fields.Nested(AttributeSchema), load_default=list)
 
     @validates_schema

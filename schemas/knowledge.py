@@ -15,7 +15,10 @@ class PinnedSchema(Schema):
 
 
 class ResolvedSchema(Schema):
-    """A resolved request: nothing of who reported it, nor of what they wrote.  hours: from coming in to closing."""
+    """A resolved request: nothing of who reported it, nor of what they wrote.
+
+    hours: from coming in to closing.  times: how many of those compared were resolved the same way.
+    """
 
     service_request_id = Text(required=True)
     service_code = Text(required=True)
@@ -26,10 +29,11 @@ class ResolvedSchema(Schema):
     closed_datetime = Moment(required=True)
     hours = Number(required=True)
     distance_metres = Number(allow_none=True)
+    times = Order(required=True)
 
 
 class KnowledgeSchema(Schema):
-    """The commonest resolution, how many had it, and the median time; null where nothing was resolved yet."""
+    """The commonest resolution, how many of those compared had it, and the median time; null where nothing was resolved yet."""
 
     resolution = Text(allow_none=True)
     times = Order(required=True)

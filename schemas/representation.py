@@ -53,6 +53,29 @@ class Part(fields.Field[Any]):
         self.schema = schema
 
 
+class Shape(fields.Field[Any]):
+    """A geometry, given as the text of its GeoJSON; in XML that text."""
+
+    def __init__(self) -> None:
+        super().__init__(allow_none=True)
+
+
+class BoxSchema(Schema):
+    """The edges of a box, in degrees."""
+
+    west = Number(required=True)
+    south = Number(required=True)
+    east = Number(required=True)
+    north = Number(required=True)
+
+
+class Box(Part):
+    """A box in degrees, or null; in GeoJSON the bbox of its feature."""
+
+    def __init__(self) -> None:
+        super().__init__(BoxSchema)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Representation:
     """How rows of a schema look: JSON is an array of objects (or, not is_list, one object), XML a root with children.

@@ -47,6 +47,15 @@ class FileSchema(Schema):
     content_type = Text(allow_none=True)
 
 
+class AnswerSchema(Schema):
+    """The answer to a question of the form that is no free text: its code and words, the keys chosen and their names."""
+
+    code = Text(required=True)
+    label = Text(required=True)
+    value = Text(allow_none=True)
+    name = Text(allow_none=True)
+
+
 class ExtendedSchema(Schema):
     """What we know beyond the specification.  Spec 5.1, 5.2."""
 
@@ -62,6 +71,9 @@ class ExtendedSchema(Schema):
     files = Items("file", FileSchema)
     parent_service_request_id = Text(allow_none=True)
     reported_by = Order(required=True)
+    duplicates = Items("service_request_id")
+    districts = Items("district")
+    attributes = Items("attribute", AnswerSchema)
 
 
 class FollowOnSchema(Schema):

@@ -2,7 +2,26 @@
 
 from flask import Blueprint, Flask
 
-from open311.api import cors, discovery, errors, knowledge, places, requests, services, similar, tokens, updates
+from open311.api import (
+    bulk,
+    changes,
+    cors,
+    discovery,
+    districts,
+    errors,
+    followers,
+    knowledge,
+    open_data,
+    places,
+    requests,
+    saved,
+    scorecards,
+    services,
+    similar,
+    tiles,
+    tokens,
+    updates,
+)
 
 BASE = "/open311/v2"
 
@@ -10,7 +29,10 @@ BASE = "/open311/v2"
 def register(app: Flask) -> None:
     """Put GeoReport v2 under its base, and discovery beside it."""
     api = Blueprint("api", __name__)
-    for module in (services, requests, similar, updates, tokens, places, knowledge, discovery):
+    for module in (
+        *(services, requests, saved, changes, similar, updates, tokens, places, knowledge, followers),
+        *(districts, tiles, scorecards, bulk, open_data, discovery),
+    ):
         module.add_routes(api)
     cors.add(api)
     app.register_blueprint(api, url_prefix=BASE)

@@ -21,7 +21,9 @@ def allow_every_origin(response: Response) -> Response:
     """The answer with the headers that let any page read it."""
     headers = response.headers
     headers["Access-Control-Allow-Origin"] = "*"
-    headers["Access-Control-Expose-Headers"] = "ETag, Link, X-Page-Size, Retry-After"
+    headers["Access-Control-Expose-Headers"] = (
+        "ETag, Link, X-Next-Cursor, X-Page-Size, X-Total-Count, X-Changes-Cursor, Retry-After"
+    )
     headers["X-Content-Type-Options"] = "nosniff"
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"

@@ -8,16 +8,23 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
+from geo.listing import UnknownLayer
 from open311.actors import NotAllowed
+from open311.api.bulk import TooManyAtOnce
 from open311.api.cors import allow_every_origin
 from open311.api.form import BadForm
 from open311.api.respond import respond
+from open311.cases.saved import UnknownQuery
 from open311.cases.search import UnknownRequest, UnknownToken
 from open311.cases.statuses import StatusNotAllowed, TooLateToReopen
 from open311.cases.updates import UnknownWord
+from open311.departments import UnknownDepartment
 from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction
 from open311.keys import KeyRefused
 from open311.media_store import StoreAway
+from open311.notify.following import TooManyLetters, UnknownDistrict
+from open311.reports.changes import FeedBeganAnew
+from open311.reports.geoparquet import NotInstalled
 from open311.services import ServiceMissing, UnknownService
 from schemas.error import ERRORS
 from schemas.problems import Problems
@@ -37,14 +44,24 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     ServiceMissing: (400, "service_code is required"),
     UnknownService: (404, "service_code {} was not found"),
     UnknownRequest: (404, "service_request_id {} was not found"),
+    UnknownQuery: (404, "query {} was not found"),
     UnknownToken: (404, "token {} was not found"),
     BadForm: (400, "{}"),
+    UnknownDistrict: (404, "district {} was not found"),
+    UnknownDepartment: (404, "department {} was not found"),
+    UnknownLayer: (404, "layer {} was not found"),
+    TooManyLetters: (429, "{}"),
+    FeedBeganAnew: (410, "cursor {} is of an earlier database: read everything again, from cursor=*"),
     UnknownWord: (400, "{}"),
     StatusNotAllowed: (400, "{}"),
     TooLateToReopen: (400, "{}"),
+    NotInstalled: (501, "{}"),
+    TooManyAtOnce: (503, "many bulk files are being read just now; please try again in a moment, or take a snapshot"),
 }
 AWAY = (OperationalError, PoolTimeout)
 _AWAY_SECONDS = 10
+# What is no XML is asked for by programs that read JSON.
+_ANSWERED_IN_JSON = (".json", ".geojson", ".ndjson", ".csv", ".parquet", ".mvt")
 # Of what a client sent, or of a message that names all that would do.
 _SHOWN_CHARACTERS = 200
 _SAID_CHARACTERS = 1000
@@ -66,7 +83,10 @@ def register(app: Flask) -> None:
 
 def _known(error: Exception) -> Response:
     status, text = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
-    return _answer(status, [text.format(_shown(error, _SAID_CHARACTERS if text == "{}" else _SHOWN_CHARACTERS))])
+    response = _answer(status, [text.format(_shown(error, _SAID_CHARACTERS if text == "{}" else _SHOWN_CHARACTERS))])
+    if status == 503:
+        response.headers["Retry-After"] = str(_AWAY_SECONDS)
+    return response
 
 
 def _problems(error: Problems) -> Response:
@@ -119,7 +139,7 @@ def _ours(status: int, text: str) -> Response:
 
 
 def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None) -> Response:
-    format = "json" if request.path.rstrip("/").endswith(".json") else "xml"
+    format = "json" if request.path.rstrip("/").endswith(_ANSWERED_IN_JSON) else "xml"
     response = respond(ERRORS, [(status, NOT_PRINTABLE.sub("", text)) for text in texts], format, status=status)
     valid_methods = getattr(allow, "valid_methods", None)
     if valid_methods:

@@ -9,7 +9,7 @@ from db.driver import driver
 from open311.api.access import arguments, asked_city, public
 from open311.api.respond import FORMATS, respond
 from open311.cases.articles import articles_for
-from open311.cases.knowledge import PUBLIC_SIGHT, Asked, Resolved, resolved_like, summary_of
+from open311.cases.knowledge import PUBLIC_SIGHT, Asked, Resolved, resolved_like
 from open311.services import find_service
 from schemas import query
 from schemas.knowledge import KNOWLEDGE
@@ -43,13 +43,13 @@ def show_knowledge(format: str) -> Response:
         now = whole_second(datetime.now(UTC))
         found = resolved_like(connection, draft, jurisdiction_id=city.id, sight=PUBLIC_SIGHT, now=now)
         articles = articles_for(connection, jurisdiction_id=city.id, service_id=service.id, words=words, only_public=True)
-    summary = summary_of(found)
+    summary = found.summary
     row = (
         summary.resolution if summary else None,
         summary.times if summary else 0,
         _hours(summary.took) if summary else None,
         [(each.code, each.title, each.language, each.text) for each in articles],
-        [_row(each) for each in found],
+        [_row(each) for each in found.shown],
     )
     return respond(KNOWLEDGE, [row], format)
 
@@ -65,6 +65,7 @@ def _row(found: Resolved) -> tuple[object, ...]:
         found.closed_at,
         _hours(found.took),
         None if found.metres is None else round(found.metres, 1),
+        found.times,
     )
 
 

@@ -1,7 +1,7 @@
 """POST requests, GET requests, GET requests/{service_request_id}."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,21 +13,23 @@ from open311.actors import Actor
 from open311.api.access import arguments, asked_city, public, public_url, with_key
 from open311.api.form import Form
 from open311.api.fragments import Fragments
-from open311.api.paging import page_headers
-from open311.api.respond import FORMATS, RENDERERS, respond, respond_with
+from open311.api.paging import cursor_headers, page_headers
+from open311.api.respond import FORMATS, LIST_FORMATS, RENDERERS, respond, respond_with
 from open311.api.similar import similar_rows
 from open311.cases.extending import extended
 from open311.cases.locating import locate
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import read_posted, take_in
-from open311.cases.search import find_request, find_requests, read_requests
+from open311.cases.search import Page, find_request, find_requests, read_requests
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.keys import REPORT
 from open311.media_store import media_store
 from open311.services import find_service
 from schemas import query
+from schemas.as_rss import Feed
 from schemas.moment import whole_second
+from schemas.query import RequestsQuery
 from schemas.request import BATCH_RECEIPT, BLACKBOX_RECEIPT, EXTENDED_REQUESTS, REALTIME_RECEIPT, REQUESTS, SUGGESTING_RECEIPT
 from schemas.text import one_line
 
@@ -38,7 +40,7 @@ _FMS_ID = "attribute[fixmystreet_id]"
 def add_routes(api: Blueprint) -> None:
     """The routes of this file; the singular form is what one published client asks."""
     api.post(f"/requests.<{FORMATS}:format>")(create_request)
-    api.get(f"/requests.<{FORMATS}:format>")(list_requests)
+    api.get(f"/requests.<{LIST_FORMATS}:format>")(list_requests)
     api.get(f"/requests/<number>.<{FORMATS}:format>")(show_request)
     api.get(f"/request/<number>.<{FORMATS}:format>", endpoint="show_request_singular")(show_request)
 
@@ -89,29 +91,49 @@ def create_request(form: Form, city: City, actor: Actor, format: str) -> Respons
 
 @public
 def list_requests(format: str) -> Response:
-    """GET /requests.{json,xml}.  Spec 1.5, 5.1.  200, newest first; 400 malformed filter; 404 jurisdiction unknown."""
-    limits, city = settings(), asked_city()
+    """GET /requests.{json,xml,geojson,csv,rss}.  Spec 1.5, 5.1.  200; 400 malformed filter; 404 jurisdiction unknown."""
+    return answer_list(arguments(), format, title="requests")
+
+
+def answer_list(given: Mapping[str, Sequence[str]], format: str, *, title: str) -> Response:
+    """The page of requests that these arguments ask for; title: what a feed of them is called."""
+    limits, city, now = settings(), asked_city(), datetime.now(UTC)
     asked = query.read(
-        arguments(),
+        given,
         zone=city.zone,
-        now=datetime.now(UTC),
+        now=now,
         max_span_days=limits.max_span_days,
         max_page_rows=limits.max_page_rows,
     )
+    renderer = _feed(city, title) if format == "rss" else RENDERERS[format]
     with driver.connection() as connection:
-        page = find_requests(connection, asked, jurisdiction_id=city.id)
-        headers = page_headers(page=asked.page, page_rows=asked.page_rows, has_more=page.has_more)
-        if asked.is_extended:
+        page = find_requests(connection, asked, jurisdiction_id=city.id, now=now)
+        headers = _list_headers(asked, page)
+        if asked.is_extended and format not in ("csv", "rss"):
             rows = _with_extensions(connection, city, [key[0] for key in page.keys])
             return respond(EXTENDED_REQUESTS, rows, format, headers=headers)
         fragments = _held_fragments().of(
             page.keys,
             (city.id, format, public_url()),
             read=lambda ids: read_requests(connection, ids, jurisdiction_id=city.id, public_url=public_url()),
-            render=lambda rows: RENDERERS[format].fragments(REQUESTS, rows),
+            render=lambda rows: renderer.fragments(REQUESTS, rows),
         )
-    return respond_with(
-        REQUESTS, fragments, format, headers=page_headers(page=asked.page, page_rows=asked.page_rows, has_more=page.has_more)
+    return respond_with(REQUESTS, fragments, format, headers=headers, renderer=renderer)
+
+
+def _list_headers(asked: RequestsQuery, page: Page) -> dict[str, str]:
+    if asked.is_walked:
+        headers = cursor_headers(str(page.next) if page.next else None, page_rows=asked.page_rows)
+    else:
+        headers = page_headers(page=asked.page, page_rows=asked.page_rows, has_more=page.has_more)
+    return headers if page.total is None else {**headers, "X-Total-Count": str(page.total)}
+
+
+def _feed(city: City, title: str) -> Feed:
+    return Feed(
+        title=f"{city.name}: {title}",
+        link=f"{public_url()}{request.full_path.removesuffix('?')}",
+        item_link=f"{public_url()}/open311/v2/requests/{{}}.xml?jurisdiction_id={city.jurisdiction_id}",
     )
 
 
@@ -130,7 +152,7 @@ def _with_extensions(connection: "Connection[Any]", city: City, ids: Sequence[in
     """The rows of these public requests, in this order, with what extensions=true adds."""
     rows = read_requests(connection, ids, jurisdiction_id=city.id, public_url=public_url())
     by_id = {key[0]: row for key, row in rows.items()}
-    more = extended(connection, ids, jurisdiction_id=city.id, public_url=public_url())
+    more = extended(connection, ids, jurisdiction_id=city.id, public_url=public_url(), now=whole_second(datetime.now(UTC)))
     # One that was hidden in between is left out.
     return [(*by_id[each], *more[each]) for each in ids if each in by_id and each in more]
 

@@ -3,19 +3,37 @@
 import hashlib
 import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from flask import Response, request
 
-from schemas import as_json, as_xml
+from schemas import as_csv, as_features, as_json, as_xml
 from schemas.problems import Problems
 from schemas.representation import Representation
 
 FORMATS = "any(json,xml)"
+WITH_GEOJSON = "any(json,xml,geojson)"
+LIST_FORMATS = "any(json,xml,geojson,csv,rss)"
 JAVASCRIPT = "application/javascript; charset=utf-8"
 
+
+class Renderer(Protocol):
+    """What makes documents of a format: a module schemas.as_*, or a feed with its head."""
+
+    @property
+    def CONTENT_TYPE(self) -> str:
+        """As in the header."""
+
+    def fragments(self, representation: Representation, rows: Sequence[Sequence[Any]]) -> list[bytes]:
+        """Each row by itself."""
+
+    def wrap(self, representation: Representation, fragments: Sequence[bytes]) -> bytes:
+        """The document of such rows."""
+
+
 _CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,63}", re.ASCII)
-RENDERERS = {"json": as_json, "xml": as_xml}
+RENDERERS: Mapping[str, Renderer] = {"json": as_json, "xml": as_xml, "geojson": as_features, "csv": as_csv}
+_SCRIPTABLE = ("json", "geojson")
 
 
 def respond(
@@ -25,10 +43,11 @@ def respond(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    renderer: Renderer | None = None,
 ) -> Response:
     """The rows in the format asked for; a GET carries an ETag of its bytes, and answers 304 to who has them."""
-    fragments = RENDERERS[format].fragments(representation, rows)
-    return respond_with(representation, fragments, format, status=status, headers=headers)
+    fragments = (renderer or RENDERERS[format]).fragments(representation, rows)
+    return respond_with(representation, fragments, format, status=status, headers=headers, renderer=renderer)
 
 
 def respond_with(
@@ -38,14 +57,20 @@ def respond_with(
     *,
     status: int = 200,
     headers: Mapping[str, str] | None = None,
+    renderer: Renderer | None = None,
 ) -> Response:
     """The same for rows that are rendered already."""
-    renderer = RENDERERS[format]
+    renderer = renderer or RENDERERS[format]
     content_type = renderer.CONTENT_TYPE
     body = renderer.wrap(representation, fragments)
     callback = request.args.get("callback", "")
-    if format == "json" and request.method in ("GET", "HEAD") and status == 200 and callback.strip():
+    if format in _SCRIPTABLE and request.method in ("GET", "HEAD") and status == 200 and callback.strip():
         body, content_type = _called_back(callback, body), JAVASCRIPT
+    return respond_bytes(body, content_type, status=status, headers=headers)
+
+
+def respond_bytes(body: bytes, content_type: str, *, status: int = 200, headers: Mapping[str, str] | None = None) -> Response:
+    """The same for a whole body."""
     response = Response(body, status=status, content_type=content_type, headers=headers)
     if status == 200 and request.method in ("GET", "HEAD"):
         etag = hashlib.sha256(body).hexdigest()[:24]

@@ -2,20 +2,42 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
-from sqlalchemy import BigInteger, Select, Text, and_, bindparam, case, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
+from sqlalchemy import (
+    BigInteger,
+    Double,
+    Select,
+    Text,
+    and_,
+    any_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+)
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, distinct_on
+from sqlalchemy.orm import aliased
 
 from db.driver import Statement
-from geo.queries import latitude, longitude
+from db.periods import in_force
+from geo.models import Boundary, Layer
+from geo.point import box_around
+from geo.queries import in_box, latitude, longitude, make_point, metres_between
 from open311.cases.numbers import SIGNS, spellings
-from open311.models import Jurisdiction, Service, ServiceRequest
+from open311.models import Jurisdiction, RequestDistrict, Service, ServiceRequest
+from open311.models.request import WORDS_LANGUAGE
 from routing.models import Department
-from schemas.query import RequestsQuery
+from schemas.problems import Problems
+from schemas.query import NEWEST_FIRST, Cursor, RequestsQuery
 
 Row = tuple[Any, ...]
 
@@ -34,29 +56,92 @@ Key = tuple[int, str, int]
 
 @dataclass(frozen=True, kw_only=True)
 class Page:
-    """Which requests a query asks for, newest first; has_more: there is a next page."""
+    """Which requests a query asks for, in its order.
+
+    has_more: there is a next page; next: the cursor behind the last of these; total: how many there are in all, if asked.
+    """
 
     keys: Sequence[Key]
     has_more: bool
+    next: Cursor | None = None
+    total: int | None = None
 
 
-def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int) -> Page:
-    """The page of public requests that a query asks for."""
-    filters: dict[str, Any] = {
+def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int, now: datetime) -> Page:
+    """The page of public requests that a query asks for.  Raises Problems for a district that is not there."""
+    asked = _asked(connection, query, jurisdiction_id=jurisdiction_id, now=now)
+    if asked is None:
+        return Page(keys=[], has_more=False, total=0 if query.is_counted else None)
+    used, values = asked
+    key = {"jurisdiction_id": jurisdiction_id, **values}
+    total = None
+    if query.is_counted:
+        row = _count(used).run(connection, **key).fetchone()
+        assert row is not None
+        total = row[0]
+    skip = 0 if query.is_walked else (query.page - 1) * query.page_rows
+    if query.cursor is not None:
+        used, key = (*used, "cursor"), {**key, "cursor_at": query.cursor.at, "cursor_id": query.cursor.id}
+    take = query.page_rows + 1
+    listed = _list(used, query.order, take=take, skips=skip > 0)
+    rows = listed.run(connection, **key, skip=skip, reach=skip + take).fetchall()
+    has_more, rows = len(rows) > query.page_rows, rows[: query.page_rows]
+    behind = Cursor(order=query.order, at=rows[-1][-1], id=rows[-1][0]) if has_more and rows else None
+    return Page(keys=[row[: len(_KEY)] for row in rows], has_more=has_more, next=behind, total=total)
+
+
+def _asked(
+    connection: "Connection[Any]", query: RequestsQuery, *, jurisdiction_id: int, now: datetime
+) -> tuple[tuple[str, ...], dict[str, Any]] | None:
+    """Which conditions of _CONDITIONS a query has, with their values; None: there can be no such request."""
+    values: dict[str, Any] = {
         "numbers": query.numbers and [each for number in query.numbers for each in spellings(number)],
-        "service_codes": query.service_codes,
         "status": query.status,
         "requested_from": query.requested_from,
         "requested_to": query.requested_to,
         "updated_from": query.updated_from,
         "updated_to": query.updated_to,
+        "words": query.words,
     }
-    used = {name: value for name, value in filters.items() if value is not None}
-    if query.page > 1:
-        used["skip"] = (query.page - 1) * query.page_rows
-    listed = _list(tuple(used), take=query.page_rows + 1)
-    keys = listed.run(connection, jurisdiction_id=jurisdiction_id, **used).fetchall()
-    return Page(keys=keys[: query.page_rows], has_more=len(keys) > query.page_rows)
+    named = (("service", _SERVICES, query.service_codes), ("department", _DEPARTMENTS, query.agencies))
+    for name, statement, words in named:
+        if words is not None:
+            found = statement.run(connection, jurisdiction_id=jurisdiction_id, words=list(words)).fetchall()
+            ids = [row[0] for row in found]
+            if not ids:
+                return None
+            values.update({f"{name}_id": ids[0]} if len(ids) == 1 else {f"{name}_ids": ids})
+    for position, (layer, codes) in enumerate((query.districts or {}).items()):
+        ids = _boundary_ids(connection, layer, codes, jurisdiction_id=jurisdiction_id, now=now)
+        # The first is what the list is led by; there are as many conditions more as there are other layers.
+        name = "boundary" if position == 0 else f"boundary{position}"
+        values.update({f"{name}_id": ids[0]} if position == 0 and len(ids) == 1 else {f"{name}_ids": ids})
+    used = [name for name, value in values.items() if value is not None]
+    boxes = {"box": query.box.parts if query.box else ()}
+    if query.near is not None:
+        point, metres = query.near
+        boxes["around"] = box_around(point, metres).parts
+        values.update(near_long=point.long, near_lat=point.lat, near_metres=metres)
+        used.append("near")
+    for name, parts in boxes.items():
+        for position, part in enumerate(parts):
+            values.update({f"{name}{position}_{field}": getattr(part, field) for field in _SIDES})
+        if parts:
+            used.append(f"{name}{len(parts)}")
+    return tuple(used), {name: value for name, value in values.items() if value is not None}
+
+
+def _boundary_ids(
+    connection: "Connection[Any]", layer: str, codes: Sequence[str], *, jurisdiction_id: int, now: datetime
+) -> list[int]:
+    """The districts of these codes as they are drawn now.  Raises Problems."""
+    rows = _BOUNDARIES.run(connection, jurisdiction_id=jurisdiction_id, layer=layer, codes=list(codes), now=now).fetchall()
+    if not rows:
+        raise Problems([f"district {layer}:{codes[0]} was not found: there is no layer {layer}"])
+    missing = [code for code in codes if not any(row[0] == code for row in rows)]
+    if missing:
+        raise Problems([f"district {layer}:{code} was not found: {layer} has no such district now" for code in missing])
+    return [row[1] for row in rows if row[0] is not None]
 
 
 def read_requests(
@@ -98,6 +183,7 @@ _KEY = (
     func.concat(literal_column("service_request.xmin"), literal_column("service_request.ctid")).label("version"),
     select(Jurisdiction.names_version).where(Jurisdiction.id == _JURISDICTION).scalar_subquery(),
 )
+PUBLIC_ADDRESS = case((ServiceRequest.coarse_metres.is_(None), ServiceRequest.address)).label("address")
 _PUBLIC = (ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
 
 
@@ -117,11 +203,11 @@ def _columns(*before: Any) -> Select[*tuple[Any, ...]]:
             ServiceRequest.requested_at,
             ServiceRequest.updated_at,
             ServiceRequest.expected_at,
-            ServiceRequest.address,
-            ServiceRequest.address_id,
+            PUBLIC_ADDRESS,
+            case((ServiceRequest.coarse_metres.is_(None), ServiceRequest.address_id)),
             ServiceRequest.zipcode,
-            latitude(ServiceRequest.location),
-            longitude(ServiceRequest.location),
+            latitude(ServiceRequest.public_location),
+            longitude(ServiceRequest.public_location),
             case(
                 (own_media, bindparam("public_url", type_=Text) + ServiceRequest.media_url),
                 else_=ServiceRequest.media_url,
@@ -133,41 +219,169 @@ def _columns(*before: Any) -> Select[*tuple[Any, ...]]:
     )
 
 
-# name of a filter: its condition.  A list is one statement a combination of filters, compiled when first asked for.
+_SIDES = ("west", "south", "east", "north")
+_AT: Any = bindparam("cursor_at", type_=_MOMENT)
+_CURSOR_ID: Any = bindparam("cursor_id", type_=BigInteger)
+_IDS = ARRAY(BigInteger)
+
+
+def _in_boxes(name: str, count: int) -> Any:
+    """Within one of so many boxes."""
+    sides = [[bindparam(f"{name}{position}_{side}", type_=Double) for side in _SIDES] for position in range(count)]
+    return or_(*[in_box(ServiceRequest.public_location, *each) for each in sides])
+
+
+def _is_stamped(name: str) -> Any:
+    """Whether a request lies in one of these districts."""
+    stamp = aliased(RequestDistrict)
+    return (
+        select(literal_column("1"))
+        .select_from(stamp)
+        .where(
+            stamp.jurisdiction_id == _JURISDICTION,
+            stamp.request_id == ServiceRequest.id,
+            stamp.boundary_id == func.any(bindparam(name, type_=_IDS)),
+        )
+        .exists()
+    )
+
+
+# Name of a filter: its condition.  A list is one statement a combination of filters, compiled when first asked for.
 _CONDITIONS: dict[str, Any] = {
     "numbers": ServiceRequest.number == func.any(bindparam("numbers", type_=ARRAY(Text))),
-    "service_codes": ServiceRequest.service_id
-    == func.any(
-        func.array(
-            select(Service.id)
-            .where(
-                Service.jurisdiction_id == _JURISDICTION,
-                Service.code == func.any(bindparam("service_codes", type_=ARRAY(Text))),
-            )
-            .scalar_subquery()
-        )
-    ),
+    "service_id": ServiceRequest.service_id == bindparam("service_id", type_=BigInteger),
+    "service_ids": ServiceRequest.service_id == func.any(bindparam("service_ids", type_=_IDS)),
+    "department_id": ServiceRequest.department_id == bindparam("department_id", type_=BigInteger),
+    "department_ids": ServiceRequest.department_id == func.any(bindparam("department_ids", type_=_IDS)),
     "status": ServiceRequest.status == bindparam("status", type_=Text),
-    "requested_from": ServiceRequest.requested_at >= bindparam("requested_from", type_=_MOMENT),
-    "requested_to": ServiceRequest.requested_at <= bindparam("requested_to", type_=_MOMENT),
     "updated_from": ServiceRequest.updated_at >= bindparam("updated_from", type_=_MOMENT),
     "updated_to": ServiceRequest.updated_at <= bindparam("updated_to", type_=_MOMENT),
+    "words": ServiceRequest.search_words.op("@@", is_comparison=True)(
+        func.websearch_to_tsquery(literal_column(f"'{WORDS_LANGUAGE}'::regconfig"), bindparam("words", type_=Text))
+    ),
+    # The box around the circle finds them.  A search within a distance would be taken for one of its own that leaves next
+    # to nothing, and all of the box would be read for a page of it.
+    "near": metres_between(ServiceRequest.public_location, make_point(long=bindparam("near_long"), lat=bindparam("near_lat")))
+    <= bindparam("near_metres", type_=Double),
+    **{f"{name}{count}": _in_boxes(name, count) for name in ("box", "around") for count in (1, 2)},
 }
+# Those that PostgreSQL serves alike whatever the value is; with any other, the best way depends on it.
+_PLANNED_ONCE = {"numbers", "status", "requested_from", "requested_to", "cursor"}
+# Of each of several services (departments, districts) the first ones are looked up, and the first of them all taken.
+_LEADS = {"service_ids": ServiceRequest.service_id, "department_ids": ServiceRequest.department_id, "boundary_ids": None}
+_ONE = {"service_id", "department_id", "boundary_id"}
 
 
 # The limit is written into the text: with a parameter there, PostgreSQL would plan every call anew.
-@lru_cache(maxsize=500)
-def _list(used: tuple[str, ...], *, take: int) -> Statement:
-    composed = (
-        select(*_KEY)
-        .where(*_PUBLIC, *[_CONDITIONS[name] for name in used if name != "skip"])
-        .order_by(ServiceRequest.requested_at.desc(), ServiceRequest.id.desc())
-        .limit(literal_column(str(take)))
-    )
-    if "skip" in used:
+@lru_cache(maxsize=1000)
+def _list(used: tuple[str, ...], order: str, *, take: int, skips: bool) -> Statement:
+    """The keys, each with the time that it is ordered by behind it."""
+    lead = None if _ONE & set(used) else next((name for name in _LEADS if name in used), None)
+    limit = bindparam("reach", type_=BigInteger) if skips else literal_column(str(take))
+    at, request_id = _place(used, order, lead)
+    if lead is None:
+        composed = _ordered(_matching(used, order, *_KEY, at.label("at")), at, request_id, order)
+        composed = composed.limit(literal_column(str(take)))
+    else:
+        each = func.unnest(bindparam(lead, type_=_IDS)).table_valued("id", name="each").render_derived()
+        first = _matching(used, order, *_KEY, at.label("at"), lead=lead, each=each.c.id)
+        firsts = _ordered(first, at, request_id, order).limit(limit).lateral("first")
+        # One on the border of two districts is found in both.
+        composed = select(firsts).select_from(each).join(firsts, true()).ext(distinct_on(firsts.c.at, firsts.c.id))
+        composed = _ordered(composed, firsts.c.at, firsts.c.id, order).limit(literal_column(str(take)))
+    if skips:
         composed = composed.offset(bindparam("skip", type_=BigInteger))
-    return Statement(composed, row_factory=tuple_row)
+    return Statement(composed, row_factory=tuple_row, is_planned_anew=not _PLANNED_ONCE.issuperset(used))
 
+
+@lru_cache(maxsize=200)
+def _count(used: tuple[str, ...]) -> Statement:
+    """How many there are."""
+    return Statement(_matching(used, NEWEST_FIRST, func.count()), row_factory=tuple_row, is_planned_anew=True)
+
+
+def _matching(used: Sequence[str], order: str, *columns: Any, lead: str | None = None, each: Any = None) -> Select[Any]:
+    """What fits the filters; each: the one of several services, departments or districts, named by lead, that is meant."""
+    found = select(*columns).select_from(ServiceRequest).where(*_PUBLIC)
+    requested_at, _ = _place(used, NEWEST_FIRST, lead)
+    for name in used:
+        if name == "cursor":
+            found = found.where(_behind(order, *_place(used, order, lead)))
+        elif name == "requested_from":
+            found = found.where(requested_at >= bindparam(name, type_=_MOMENT))
+        elif name == "requested_to":
+            found = found.where(requested_at <= bindparam(name, type_=_MOMENT))
+        elif name == "boundary_id":
+            found = _stamped(found, bindparam(name, type_=BigInteger))
+        elif name == lead:
+            found = _stamped(found, each) if name == "boundary_ids" else found.where(_LEADS[name] == each)
+        elif name.startswith("boundary"):
+            found = found.where(_is_stamped(name))
+        else:
+            found = found.where(_CONDITIONS[name])
+    return found
+
+
+def _place(used: Sequence[str], order: str, lead: str | None) -> tuple[Any, Any]:
+    """Time and id by which a list is ordered: those of the stamp, which has the same, where a district leads it."""
+    if order.removeprefix("-") == "updated_datetime":
+        return ServiceRequest.updated_at, ServiceRequest.id
+    if "boundary_id" in used or lead == "boundary_ids":
+        return RequestDistrict.requested_at, RequestDistrict.request_id
+    return ServiceRequest.requested_at, ServiceRequest.id
+
+
+def _stamped(found: Select[Any], boundary_id: Any) -> Select[Any]:
+    """Those stamped with a district, by the index that has them in the order of their coming in."""
+    return found.join(
+        RequestDistrict,
+        and_(
+            RequestDistrict.jurisdiction_id == _JURISDICTION,
+            RequestDistrict.boundary_id == boundary_id,
+            RequestDistrict.request_id == ServiceRequest.id,
+        ),
+    )
+
+
+def _behind(order: str, at: Any, request_id: Any) -> Any:
+    place = tuple_(at, request_id)
+    return place < tuple_(_AT, _CURSOR_ID) if order.startswith("-") else place > tuple_(_AT, _CURSOR_ID)
+
+
+def _ordered(rows: Select[Any], at: Any, request_id: Any, order: str) -> Select[Any]:
+    return rows.order_by(at.desc(), request_id.desc()) if order.startswith("-") else rows.order_by(at, request_id)
+
+
+_SERVICES = Statement(
+    select(Service.id).where(
+        Service.jurisdiction_id == _JURISDICTION, Service.code == func.any(bindparam("words", type_=ARRAY(Text)))
+    ),
+    row_factory=tuple_row,
+)
+_WORDS: Any = bindparam("words", type_=ARRAY(Text))
+_DEPARTMENTS = Statement(
+    select(Department.id).where(
+        Department.jurisdiction_id == _JURISDICTION,
+        or_(any_(_WORDS) == func.lower(Department.name), any_(_WORDS) == func.lower(Department.code)),
+    ),
+    row_factory=tuple_row,
+)
+# Code and id of each that there is; a row of nulls for a layer with none of them, no row without the layer.
+_BOUNDARIES = Statement(
+    select(Boundary.code, Boundary.id)
+    .select_from(Layer)
+    .outerjoin(
+        Boundary,
+        and_(
+            Boundary.jurisdiction_id == _JURISDICTION,
+            Boundary.layer_id == Layer.id,
+            Boundary.code == func.any(bindparam("codes", type_=ARRAY(Text))),
+            in_force(Boundary.valid_from, Boundary.valid_to, bindparam("now", type_=_MOMENT)),
+        ),
+    )
+    .where(Layer.jurisdiction_id == _JURISDICTION, Layer.code == bindparam("layer", type_=Text)),
+    row_factory=tuple_row,
+)
 
 _READ = Statement(
     _columns(*_KEY).where(ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))), row_factory=tuple_row

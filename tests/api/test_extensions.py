@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from lxml import etree
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
 from db.driver import Statement
 from open311.actors import operator
@@ -153,4 +154,53 @@ def test_a_page_takes_the_same_number_of_statements_however_long_it_is(
     monkeypatch.setattr(Statement, "run", counted)
 
     assert len(api.ask(f"requests.json?jurisdiction_id={SEATTLE}&extensions=true").rows) == count
-    assert len(run) == 9
+    assert len(run) == 10
+
+
+@in_both_formats
+def test_answers_of_a_form_are_shown_but_for_what_is_in_own_words(api: Api, connection: "Connection[Any]", format: str) -> None:
+    number = api.posted(
+        {
+            "service_code": "missed-garbage",
+            "lat": "47.5613",
+            "long": "-122.3868",
+            "attribute[CONTAINER_TYPE]": "garbage",
+            "attribute[CONTAINER_COUNT]": "2",
+            "attribute[COLLECTION_DAY]": "2026-03-02T07:00:00-08:00",
+        }
+    )
+    connection.execute(
+        "insert into service_attribute"
+        " (jurisdiction_id, service_id, code, position, datatype, variable, required, description, values)"
+        " select jurisdiction_id, service_id, 'WHO', 99, 'string', true, false, 'Who are you?', '[]'"
+        " from service_request where number = %s",
+        [number],
+    )
+    own_words = {"WHO": "Ada Adalbert"}
+    connection.execute("update service_request set attributes = attributes || %s where number = %s", [Jsonb(own_words), number])
+
+    answer = api.get(f"requests/{number}", format, extensions="true")
+
+    shown = {each["code"]: each for each in answer.row["extended_attributes"]["attributes"]}
+    assert {"CONTAINER_TYPE", "CONTAINER_COUNT", "COLLECTION_DAY"} == set(shown)
+    assert shown["CONTAINER_TYPE"]["value"] == "garbage"
+    assert shown["CONTAINER_TYPE"]["name"] not in ("", "garbage")
+    assert shown["CONTAINER_COUNT"]["value"] == "2"
+    assert "Adalbert" not in answer.text
+
+
+@in_both_formats
+def test_districts_and_duplicates_are_told(api: Api, hole: str, connection: "Connection[Any]", format: str) -> None:
+    child, hidden = api.posted(HOLE), api.posted(HOLE)
+    connection.execute(
+        "update service_request set parent_id = (select id from service_request where number = %s) where number = any(%s)",
+        [hole, [child, hidden]],
+    )
+    connection.execute("update service_request set is_public = false where number = %s", [hidden])
+
+    about = api.get(f"requests/{hole}", format, extensions="true").row["extended_attributes"]
+
+    assert about["duplicates"] == [child]
+    assert "city:seattle" in about["districts"]
+    assert all(each.count(":") == 1 for each in about["districts"])
+    assert api.get("requests", format, district=about["districts"][0], service_request_id="").ids != []

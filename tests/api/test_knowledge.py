@@ -44,6 +44,7 @@ def test_resolved_requests_and_the_commonest_resolution_are_told(get: Any, make:
     assert sorted(each["service_request_id"] for each in found["requests"]) == ["L-1", "L-2", "L-3"]
     assert found["requests"][0]["status_notes"] == "New lamp"
     assert found["requests"][0]["distance_metres"] == 0
+    assert [each["times"] for each in found["requests"]] == [3, 3, 3]
 
 
 def test_both_formats_say_the_same(get: Any, make: Factory):

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from typing import Any
-from urllib.parse import urlencode
 
 import pytest
 from flask.testing import FlaskClient
@@ -364,48 +363,6 @@ def test_what_was_posted_is_read_at_once(api: Api, format: str) -> None:
 
 
 # Who reported
-
-
-def _public_reads(api: Api, number: str, token: str) -> list[Answer]:
-    rules = [
-        rule
-        for rule in api.client.application.url_map.iter_rules()
-        if rule.endpoint.startswith("api.") and "GET" in (rule.methods or ())
-    ]
-    values = {"number": number, "service_code": "street-maintenance", "token": token}
-    query = "jurisdiction_id=seattle.gov&extensions=true"
-    # These speak of a service or a place, and need one.
-    asks_where = ("api.show_route", "api.show_coverage", "api.list_similar", "api.show_knowledge")
-    place = dict.fromkeys(asks_where, urlencode(STREET))
-    answers = [
-        Answer(
-            api.client.get(
-                f"{rule.build({**values, 'format': format}, append_unknown=False)[1]}?{query}&{place.get(rule.endpoint, '')}"
-            ),
-            format,
-        )  # type: ignore[index]
-        for rule in rules
-        for format in ("json", "xml")
-    ]
-    assert len(answers) >= 14
-    return answers
-
-
-@pytest.mark.statement(41)
-def test_nothing_of_the_person_stands_in_any_public_answer(api: Api, connection: "Connection[Any]") -> None:
-    connection.execute("update jurisdiction set public_knowledge = true")
-    number = api.posted({**STREET, **PERSON})
-    token = api.post({**NOISE, **PERSON}).row["token"]
-    connection.execute("update service_request set number = 'N-1', is_public = true where token = %s", [token])
-    numbers = (number, "N-1")
-
-    read = [answer for each in numbers for answer in _public_reads(api, each, token)]
-
-    assert [(answer.status, answer.text) for answer in read if answer.status != 200] == []
-    for value in PERSON.values():
-        for answer in read:
-            assert value not in answer.text
-            assert value not in str(answer.headers)
 
 
 @pytest.mark.statement(41)

@@ -16,6 +16,7 @@ from werkzeug.test import TestResponse
 
 from db import db
 from open311.models import Service
+from schemas.scorecard import FIGURES
 from tests.factories import Factory
 
 BASE = "/open311/v2"
@@ -31,10 +32,16 @@ Field = str | Sequence[str] | tuple[BytesIO, str]
 # Elements that hold repeated children: arrays in JSON, as Spark has it.
 _LISTS = {
     *("services", "service_requests", "service_request_updates", "errors", "attributes", "values", "endpoints", "formats"),
-    *("notes", "phases", "media_urls", "files", "similar_requests"),
+    *("changes", "districts", "duplicates", "followers", "notes", "phases", "media_urls", "files", "similar_requests"),
+    *("queries", "layers", "versions", "scorecards", "by_hour", "by_weekday", "neighbours", "figures"),
 }
-_FLAGS = {"metadata", "variable", "required"}
-_NUMBERS = {"lat", "long", "distance_metres", "reported_by"}
+_FLAGS = {"metadata", "variable", "required", "is_outline", "is_in_force"}
+_NUMBERS = {
+    *("lat", "long", "distance_metres", "reported_by", "area_square_metres", "west", "south", "east", "north"),
+    *("hour", "weekday", "a", "b", "difference", "population"),
+    *(name for name in FIGURES if not name.endswith("_datetime")),
+}
+_WHOLE = {"order", "times_reopened", "district_count", "open", "received_last_30_days"}
 
 IN_WEST_SEATTLE = {"lat": "47.5613", "long": "-122.3868"}
 OUTSIDE_SEATTLE = {"lat": "47.6101", "long": "-122.2015"}
@@ -91,7 +98,10 @@ def read_xml(body: bytes) -> Any:
 
 
 def _spark(element: etree._Element) -> Any:
-    if element.tag in _LISTS:
+    parent = element.getparent()
+    # Of a request which they are, of a scorecard how many.
+    is_figure = element.tag == "duplicates" and parent is not None and parent.tag != "request"
+    if element.tag in _LISTS and not is_figure:
         return [_spark(child) for child in element]
     if element.tag == "media_url" and len(element):
         # Spec 5.4: of several files a list by the same name.
@@ -107,8 +117,7 @@ def _spark(element: etree._Element) -> Any:
         return {"true": True, "false": False}[text]
     if element.tag in _NUMBERS:
         return float(text)
-    parent = element.getparent()
-    if element.tag in ("order", "times_reopened") or (element.tag == "code" and parent is not None and parent.tag == "error"):
+    if element.tag in _WHOLE or (element.tag == "code" and parent is not None and parent.tag == "error"):
         return int(text)
     return text
 

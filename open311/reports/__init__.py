@@ -1,0 +1,1 @@
+"""What is told of all requests together: open data, changes, districts, scorecards."""
