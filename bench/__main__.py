@@ -2,10 +2,18 @@
 
 import sys
 
-from bench import first, knowledge, routing
+from bench import exports, filters, first, knowledge, maps, routing, scorecards
 from bench.rig import BenchFailed, rig
 
-BENCHMARKS = {**first.BENCHMARKS, **routing.BENCHMARKS, **knowledge.BENCHMARKS}
+BENCHMARKS = {
+    **first.BENCHMARKS,
+    **routing.BENCHMARKS,
+    **knowledge.BENCHMARKS,
+    **filters.BENCHMARKS,
+    **maps.BENCHMARKS,
+    **scorecards.BENCHMARKS,
+    **exports.BENCHMARKS,
+}
 
 
 def main(names: list[str]) -> int:
