@@ -10,6 +10,7 @@ from schemas.text import one_line
 # What can be done with a request ...
 RECEIVE = "receive"
 READ = "read"
+READ_PERSON = "read_person"
 NOTE = "note"
 CHANGE = "change"
 FLAG = "flag"
@@ -21,13 +22,17 @@ HAND_BACK = "hand_back"
 ASSIGN_PERSON = "assign_person"
 SET_STATUS = "set_status"
 PHASES = "phases"
+REDACT = "redact"
 # ... and with what a department is led by: its plans, calendars, ladders and texts.
 CONFIGURE = "configure"
+# ... and with all that is kept of a person.
+PERSONAL_DATA = "personal_data"
 
 # Every action, and how an error names it.
 ACTIONS = {
     RECEIVE: "take in requests",
     READ: "read this request with all that is internal",
+    READ_PERSON: "read who reported this request",
     NOTE: "write notes on this request",
     CHANGE: "change this request",
     FLAG: "flag this request for attention",
@@ -39,7 +44,9 @@ ACTIONS = {
     ASSIGN_PERSON: "assign this request to a person",
     SET_STATUS: "set the status of this request",
     PHASES: "change the phases of this request",
+    REDACT: "redact this request",
     CONFIGURE: "change plans, calendars, ladders and texts of this department",
+    PERSONAL_DATA: "export, erase and oversee personal data of this city",
 }
 
 # How far a role reaches in its city.
@@ -56,13 +63,13 @@ class Role:
 
 
 _IN_A_DEPARTMENT = frozenset(
-    [RECEIVE, READ, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN, LINK],
+    [RECEIVE, READ, READ_PERSON, NOTE, ACCEPT, HAND_BACK, REASSIGN, ASSIGN_PERSON, SET_STATUS, PHASES, FLAG, REOPEN, LINK],
 )
 # The one table of who may do what; docs/roles.md shows it.
 ROLES = {
-    "call_taker": Role("call taker", frozenset([RECEIVE, READ, NOTE, CHANGE, FLAG, REOPEN, LINK, REASSIGN])),
+    "call_taker": Role("call taker", frozenset([RECEIVE, READ, READ_PERSON, NOTE, CHANGE, FLAG, REOPEN, LINK, REASSIGN])),
     "department": Role("department", _IN_A_DEPARTMENT, DEPARTMENT),
-    "supervisor": Role("supervisor", _IN_A_DEPARTMENT | {CONFIGURE}, DEPARTMENT),
+    "supervisor": Role("supervisor", _IN_A_DEPARTMENT | {CONFIGURE, REDACT}, DEPARTMENT),
     "council_office": Role("council office", frozenset([READ]), DISTRICT),
     "administrator": Role("administrator", frozenset(ACTIONS)),
     "operator": Role("operator of this machine", frozenset(ACTIONS)),

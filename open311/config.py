@@ -4,6 +4,7 @@ import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -14,6 +15,7 @@ from sqlalchemy.exc import ArgumentError
 
 from db.cluster import demo_cluster, var_directory
 
+Network = IPv4Network | IPv6Network
 CHECKOUT = Path(__file__).resolve().parent.parent
 
 
@@ -60,6 +62,15 @@ class Settings:
         "`s3://bucket` or `s3://bucket/prefix` where photos are kept instead, reached by the usual `AWS_*` variables; "
         "unset: that folder",
     )
+    open_data_dir: str = _setting(
+        "OPEN311_OPEN_DATA_DIR", "", "folder of the nightly snapshots of open data; unset: `var/open-data` of the checkout"
+    )
+    open_data_kept: int = _setting("OPEN311_OPEN_DATA_KEPT", 3, "how many snapshots of a city are kept")
+    open_data_licence: str = _setting(
+        "OPEN311_OPEN_DATA_LICENCE",
+        "CC0-1.0",
+        "licence of the open data: its name in the SPDX list, or the address of its text",
+    )
     pool_size: int = _setting("OPEN311_POOL_SIZE", 8, "database connections a web process holds at most; one a thread")
     max_body_bytes: int = _setting("OPEN311_MAX_BODY_BYTES", 16 * 2**20, "largest body of a POST, in bytes")
     max_form_fields: int = _setting("OPEN311_MAX_FORM_FIELDS", 1000, "most fields in one form")
@@ -90,6 +101,12 @@ class Settings:
         "mail server by which people are told, `smtp://user:password@host:587` or `smtps://…`; unset: messages go to the log",
     )
     mail_from: str = _setting("OPEN311_MAIL_FROM", "", "address that messages come from; needed with a mail server")
+    webhook_networks: str = _setting(
+        "OPEN311_WEBHOOK_NETWORKS",
+        "",
+        "networks that webhooks may be sent to though they are not public, and by `http://`, such as `10.1.0.0/16,fd00::/8`; "
+        "unset: public addresses alone, by `https://`",
+    )
     oidc_issuer: str = _setting(
         "OPEN311_OIDC_ISSUER", "", "identity provider by which staff may sign in, `https://…`; unset: by password only"
     )
@@ -112,6 +129,10 @@ class Settings:
             raise BadSetting("OPEN311_MAIL_URL must be like smtp://user:password@host:587 or smtps://host")
         if bool(self.mail_url) != bool(self.mail_from) or not _MAIL_FROM.fullmatch(self.mail_from or "a@b"):
             raise BadSetting("OPEN311_MAIL_FROM must be an address like 311@city.gov, set where OPEN311_MAIL_URL is")
+        try:
+            _networks(self.webhook_networks)
+        except ValueError as error:
+            raise BadSetting(f"OPEN311_WEBHOOK_NETWORKS must be like 10.1.0.0/16,fd00::/8: {error}") from None
         if self.secret_key and len(self.secret_key) < _MIN_SECRET_KEY_CHARACTERS:
             # Without the value, which is a secret.
             raise BadSetting(
@@ -161,9 +182,19 @@ class Settings:
         return self.libpq_url.replace("postgresql://", "postgresql+psycopg://", 1)
 
     @property
+    def networks_of_webhooks(self) -> tuple[Network, ...]:
+        """The networks that webhooks may be sent to though they are not public."""
+        return _networks(self.webhook_networks)
+
+    @property
     def media_folder(self) -> Path:
         """Where photos are kept that are kept in no bucket."""
         return Path(self.media_dir) if self.media_dir else var_directory(CHECKOUT) / "media"
+
+    @property
+    def open_data_folder(self) -> Path:
+        """Where snapshots of open data are kept."""
+        return Path(self.open_data_dir) if self.open_data_dir else var_directory(CHECKOUT) / "open-data"
 
 
 def _is_url(text: str, *schemes: str) -> bool:
@@ -172,6 +203,10 @@ def _is_url(text: str, *schemes: str) -> bool:
         return url.scheme in schemes and bool(url.hostname) and url.port != 0
     except ValueError:  # a port that is no number
         return False
+
+
+def _networks(text: str) -> tuple[Network, ...]:
+    return tuple(ip_network(each.strip()) for each in text.split(",") if each.strip())
 
 
 def _is_trusted(text: str) -> bool:

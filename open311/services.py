@@ -85,7 +85,13 @@ def find_service(
     rows = _definition(connection, code, jurisdiction_id=jurisdiction_id, also_inactive=also_inactive)
     service = rows[0]
     return AskedService(
-        new=NewService(id=service.id, group=service.service_group, type=service.type, is_private=service.is_private),
+        new=NewService(
+            id=service.id,
+            group=service.service_group,
+            type=service.type,
+            is_private=service.is_private,
+            coarse_metres=service.coarse_metres,
+        ),
         name=service.name,
         notice=service.notice,
         needs_location=service.needs_location,
@@ -141,6 +147,7 @@ _DEFINITION = Statement(
         Service.service_group,
         Service.type,
         Service.is_private,
+        Service.coarse_metres,
         Service.name,
         Service.needs_location,
         Service.offered_layer_id,

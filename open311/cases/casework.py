@@ -117,6 +117,7 @@ class Casework:
 
     zone: ZoneInfo
     reopen_days: int
+    reopens_when_not_fixed: bool
     default_department_id: int
     statuses: Mapping[str, Status]
     desks: Mapping[int, Desk]
@@ -257,6 +258,7 @@ def _read(connection: "Connection[Any]", jurisdiction_id: int, city: Any) -> Cas
     return Casework(
         zone=ZoneInfo(city.timezone),
         reopen_days=city.reopen_days,
+        reopens_when_not_fixed=city.reopens_when_not_fixed,
         default_department_id=city.default_department_id,
         statuses={
             row.code: Status(
@@ -310,6 +312,7 @@ _CITY = Statement(
         Jurisdiction.casework_version,
         Jurisdiction.timezone,
         Jurisdiction.reopen_days,
+        Jurisdiction.reopens_when_not_fixed,
         Jurisdiction.default_department_id,
     ).where(Jurisdiction.id == bindparam("jurisdiction_id", type_=BigInteger))
 )

@@ -11,7 +11,7 @@ from open311.actors import LINK, SYSTEM, Actor
 from open311.cases import deadlines, escalation, phases, statuses
 from open311.cases.assignment import NothingChanges
 from open311.cases.casework import casework
-from open311.cases.holding import Held, children_of, hold, hold_new
+from open311.cases.holding import Held, children_of, hold, hold_new, lock, look_at
 from open311.cases.phases import ReasonMissing
 from open311.cases.rerouting import work_anew
 from open311.jurisdictions import City
@@ -52,7 +52,7 @@ def unlink(connection: "Connection[Any]", city: City, number: str, *, by: Actor,
 
     Raises NotLinked when it follows none, ReasonMissing, and as `hold`.
     """
-    held = hold(connection, city, number, by, LINK)
+    held = _hold_with_parent(connection, city, number, by=by)
     if held.parent_id is None:
         raise NotLinked(f"{number} follows no other request")
     if not reason.strip():
@@ -70,7 +70,7 @@ def lead(connection: "Connection[Any]", city: City, number: str, *, by: Actor, r
 
     Raises NotLinked, ReasonMissing, and as `hold`.
     """
-    held = hold(connection, city, number, by, LINK)
+    held = _hold_with_parent(connection, city, number, by=by)
     if held.parent_id is None:
         raise NotLinked(f"{number} follows no other request: it is worked already")
     others = [each for each in children_of(connection, _of(connection, held, held.parent_id)) if each != held.id]
@@ -80,6 +80,14 @@ def lead(connection: "Connection[Any]", city: City, number: str, *, by: Actor, r
     for request_id in (*others, held.parent_id):
         chosen = _follow(connection, _of(connection, held, request_id), chosen, by=by, reason=reason, now=now)
     return chosen
+
+
+def _hold_with_parent(connection: "Connection[Any]", city: City, number: str, *, by: Actor) -> Held:
+    """The request, held behind the one that it follows, as whoever changes that one holds them."""
+    parent_id = look_at(connection, city, number, SYSTEM).parent_id
+    if parent_id is not None:
+        lock(connection, [parent_id], jurisdiction_id=city.id)
+    return hold(connection, city, number, by, LINK)
 
 
 def _of(connection: "Connection[Any]", held: Held, request_id: int) -> Held:

@@ -2,16 +2,18 @@
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
 from sqlalchemy import BigInteger, Text, and_, bindparam, case, func, literal_column, select
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, aggregate_order_by
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
 from open311.cases.casework import Casework, casework
-from open311.models import Media, RequestClock, RequestEvent, RequestPhase, RequestUpdate, ServiceRequest
+from open311.models import Media, RequestClock, RequestEvent, RequestPhase, RequestUpdate, ServiceAttribute, ServiceRequest
+from open311.reports.open_rows import DISTRICTS
 from routing.models import Department
 from schemas.working import PRIORITIES
 
@@ -29,11 +31,11 @@ _NOTES = {
 
 
 def extended(
-    connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int, public_url: str
+    connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id: int, public_url: str, now: datetime
 ) -> dict[int, tuple[Row, list[Row]]]:
     """By id of the request: a row of schemas.request.ExtendedSchema, and its notes, oldest first (NoteSchema).
 
-    Only what everybody may know: no person, no note within the city.
+    Only what everybody may know: no person, no note within the city, no answer in words of their own.
     """
     key: dict[str, Any] = {"jurisdiction_id": jurisdiction_id, "ids": list(ids)}
     work = casework(connection, jurisdiction_id)
@@ -56,7 +58,10 @@ def extended(
     notes: dict[int, list[tuple[Any, int, Row]]] = defaultdict(list)
     numbers: dict[int, str] = {}
     found: dict[int, tuple[Row, list[Row]]] = {}
-    for row in _ABOUT.run(connection, **key):
+    answers: dict[int, list[Row]] = defaultdict(list)
+    for row in _ANSWERS.run(connection, **key):
+        answers[row.request_id].append((row.code, row.description, *_answered(row)))
+    for row in _ABOUT.run(connection, **key, now=now):
         numbers[row.id] = row.number
         about = (
             row.channel,
@@ -72,6 +77,9 @@ def extended(
             files[row.id],
             row.parent_number,
             row.reported_by,
+            row.duplicates,
+            row.districts,
+            answers[row.id],
         )
         found[row.id] = (about, [])
     for row in _EVENTS.run(connection, **key, kinds=list(_NOTES)):
@@ -83,6 +91,13 @@ def extended(
     for request_id, (_, listed) in found.items():
         listed += [note for _, _, note in sorted(notes[request_id], key=lambda each: each[:2])]
     return found
+
+
+def _answered(row: Any) -> tuple[str, str]:
+    """The keys of an answer, and their names, where the question has a list of them."""
+    keys = row.answer if isinstance(row.answer, list) else [row.answer]
+    names = {value["key"]: value["name"] for value in row.values}
+    return ", ".join(map(str, keys)), ", ".join(str(names.get(key, key)) for key in keys)
 
 
 def _note(kind: str, facts: Mapping[str, Any], number: str) -> tuple[str, str, str | None, Row | None] | None:
@@ -128,6 +143,13 @@ _ABOUT = Statement(
             .where(_CHILD.jurisdiction_id == _CITY, _CHILD.parent_id == func.coalesce(_PARENT.id, ServiceRequest.id))
             .scalar_subquery()
         ).label("reported_by"),
+        func.coalesce(
+            select(func.array_agg(aggregate_order_by(_CHILD.number, _CHILD.id), type_=ARRAY(Text)))
+            .where(_CHILD.jurisdiction_id == _CITY, _CHILD.parent_id == ServiceRequest.id, _CHILD.is_public)
+            .scalar_subquery(),
+            literal_column("'{}'::text[]"),
+        ).label("duplicates"),
+        DISTRICTS.label("districts"),
     )
     .outerjoin(
         _PARENT,
@@ -135,6 +157,28 @@ _ABOUT = Statement(
     )
     .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == _CITY, _UNIT.id == ServiceRequest.unit_id))
     .where(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == func.any(_IDS), ServiceRequest.is_public)
+)
+_ANSWERS = Statement(
+    select(
+        ServiceRequest.id.label("request_id"),
+        ServiceAttribute.code,
+        ServiceAttribute.description,
+        ServiceAttribute.values,
+        ServiceRequest.attributes.op("->")(ServiceAttribute.code).label("answer"),
+    )
+    .join(
+        ServiceAttribute,
+        and_(ServiceAttribute.jurisdiction_id == _CITY, ServiceAttribute.service_id == ServiceRequest.service_id),
+    )
+    .where(
+        ServiceRequest.jurisdiction_id == _CITY,
+        ServiceRequest.id == func.any(_IDS),
+        ServiceRequest.attributes.has_key(ServiceAttribute.code),
+        # In words of their own people say who and where they are.
+        ServiceAttribute.datatype.not_in([literal_column("'string'"), literal_column("'text'")]),
+        ServiceAttribute.variable,
+    )
+    .order_by(ServiceRequest.id, ServiceAttribute.position)
 )
 _PHASES = Statement(
     select(

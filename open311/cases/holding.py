@@ -21,6 +21,7 @@ from open311.cases.search import UnknownRequest
 from open311.cases.stored import JURISDICTION
 from open311.jurisdictions import City
 from open311.models import RequestDistrict, RequestEvent, RequestPhase, Service, ServiceRequest
+from open311.notify import webhooks
 from routing.models import Department
 from schemas.definition import Answers
 
@@ -252,9 +253,18 @@ def give(
 ) -> Held:
     """The request with this department, or unit of it, to answer for it.  is_overridden: no rule moves it from there.
 
-    What one department accepted, and gave to a person, another has not.
+    What one department accepted, and gave to a person, another has not.  Webhooks of both are told.
     """
     _GIVE.run(connection, **held.key, department_id=department_id, unit_id=unit_id, is_overridden=is_overridden, now=now)
+    if (department_id, unit_id) != (held.department_id, held.unit_id):
+        webhooks.post(
+            connection,
+            jurisdiction_id=held.jurisdiction_id,
+            request_id=held.id,
+            event="routed",
+            previous=(held.department_id, held.unit_id),
+            now=now,
+        )
     stays = department_id == held.department_id
     return replace(
         held,

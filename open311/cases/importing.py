@@ -9,7 +9,21 @@ from typing import Any
 
 from psycopg import Connection, Cursor
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Column, Double, MetaData, Table, Text, bindparam, cast, false, select, text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    MetaData,
+    SmallInteger,
+    Table,
+    Text,
+    bindparam,
+    cast,
+    false,
+    select,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 from sqlalchemy.types import TypeEngine
@@ -43,11 +57,11 @@ class Imported:
 
 
 def weeks_to_now(path: Path, mapping: ExportMapping, *, now: datetime) -> int:
-    """By how many whole weeks the dates must move so that the newest opening lies in the seven days before now."""
+    """By how many whole weeks the dates can move so that the newest opening does not lie after now."""
     newest = max(filter(None, (mapping.opened_at(row) for _, row in rows_of(path, mapping))), default=now)
     about = (now - newest) // WEEK
     # Weeks of the city's clock: with summer time between they are an hour longer or shorter.
-    fitting = [weeks for weeks in (about - 1, about, about + 1) if now - WEEK < mapping.moved(newest, weeks * WEEK) <= now]
+    fitting = [weeks for weeks in (about - 1, about, about + 1) if mapping.moved(newest, weeks * WEEK) <= now]
     return max([0, *fitting])
 
 
@@ -145,10 +159,17 @@ def _with_zipcode(address: str | None, zipcode: str | None) -> str | None:
 
 
 def services_named(connection: "Connection[Any]", city: City, mapping: ExportMapping) -> dict[str, Any]:
-    """Recorded name to the service's id, code, name, service_group, type and is_private."""
+    """Recorded name to the service's id, code, name, service_group, type, is_private and coarse_metres."""
     column = Service.code if mapping.match["service"] == "service_code" else Service.name
     composed = select(
-        column.label("named"), Service.id, Service.code, Service.name, Service.service_group, Service.type, Service.is_private
+        column.label("named"),
+        Service.id,
+        Service.code,
+        Service.name,
+        Service.service_group,
+        Service.type,
+        Service.is_private,
+        Service.coarse_metres,
     ).where(Service.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger))
     return {row.named: row for row in Statement(composed).run(connection, jurisdiction_id=city.id)}
 
@@ -254,6 +275,7 @@ class Batch:
             point and point.lat,
             each.channel,
             not service.is_private and service.type != "blackbox",
+            service.coarse_metres,
         )
 
     def _events(self, each: RecordedCase, request_id: int, decision: Decision) -> Iterator[tuple[Any, ...]]:
@@ -303,9 +325,11 @@ _REQUEST_COLUMNS = {
     "lat": _LONG,
     "channel": "text",
     "is_public": "boolean",
+    "coarse_metres": "smallint",
 }
 _TYPES: Mapping[str, TypeEngine[Any]] = {
     "bigint": BigInteger(),
+    "smallint": SmallInteger(),
     "text": Text(),
     _LONG: Double(),
     _TIME: TIMESTAMP(timezone=True),

@@ -23,7 +23,7 @@ from open311.cases.jobs import queue
 from open311.cases.numbers import new_number, new_token
 from open311.cases.stamps import STAMP
 from open311.models import Media, Reporter, RequestEvent, Service, ServiceRequest
-from open311.notify import outbox
+from open311.notify import outbox, webhooks
 from routing.decision import Decision, candidates, decide
 from schemas.definition import Answers
 from schemas.submission import PERSONAL_FIELDS
@@ -37,6 +37,7 @@ class NewService:
     group: str
     type: str
     is_private: bool
+    coarse_metres: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,6 +156,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         "channel": draft.channel,
         "unplaced_because": decision.unplaced_because,
         "is_public": not (is_batch or service.is_private or service.type == "blackbox"),
+        "coarse_metres": service.coarse_metres,
         "api_key_id": draft.api_key_id,
         "client_reference": draft.client_reference,
     }
@@ -186,6 +188,8 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
     # Who reports to a blackbox service is told nothing, not even its number.
     if email and service.type != "blackbox" and outbox.follow(connection, **key, email=email, now=now):
         outbox.post(connection, **key, event="received", facts={}, now=now)
+    elif not is_batch:
+        webhooks.post(connection, **key, event="received", now=now)
     if is_batch:
         queue.configure_task("number_request", connection=connection).defer(**key)
     return _receipt(request_id, service.type, number, token)
@@ -312,6 +316,7 @@ _INSERT = Statement(
             "channel",
             "unplaced_because",
             "is_public",
+            "coarse_metres",
             "api_key_id",
             "client_reference",
         ),

@@ -1,7 +1,8 @@
 """How requests like this one were resolved, and how long that took."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import lru_cache
@@ -36,8 +37,8 @@ from geo.point import Point
 from geo.queries import degrees_apart, make_point, metres_apart
 from open311.actors import CITY as WHOLE_CITY
 from open311.actors import READ, RECEIVE, ROLES, Actor, may
-from open311.cases.casework import casework
-from open311.cases.holding import look_at
+from open311.cases.casework import Casework, casework
+from open311.cases.holding import Held, look_at
 from open311.jurisdictions import City
 from open311.models import RequestEvent, RequestPhase, Service, ServiceRequest
 from open311.models.request import WORDS_LANGUAGE
@@ -45,6 +46,10 @@ from routing.models import Department
 from schemas.definition import Answers
 
 MOST_SHOWN = 10
+# So many of those that are ranked say how such things are resolved.
+_COMPARED = 60
+# What a way of resolving gains by a request that was closed just now; of one closed so long ago half of it.
+_OF_LATE, _HALF_AGE = 0.5, timedelta(days=30)
 # What was resolved longer ago was resolved by other rules and people.
 _PAST = timedelta(days=3 * 365)
 # So many of a service are looked at: the newest that share a word, and the nearest; only these are ranked.
@@ -57,6 +62,16 @@ _COMPARED_LETTERS, _COMPARED_WORDS = 160, 32
 _TRIGRAMS, _RANK, _PLACE, _ANSWERS = 0.3, 0.25, 0.25, 0.2
 # At this distance a place counts half.
 _HALF_METRES = 300.0
+
+# The first of what the public was told says whether two were resolved the same way.
+_SAME_LETTERS = 400
+_LETTERS = re.compile(r"[^\W\d_]+")
+# As crews sign: "D.WEBB", "j. smith".
+_SIGNED = re.compile(r"\b[a-z]\. ?[a-z]{2,}")
+_DAYS = "monday tuesday wednesday thursday friday saturday sunday"
+_MONTHS = "january february march april may june july august september october november december"
+_SHORT_MONTHS = "jan feb mar apr jun jul aug sep sept oct nov dec"
+_DATE_WORDS = frozenset(f"{_DAYS} {_MONTHS} {_SHORT_MONTHS}".split())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +103,8 @@ class Resolved:
 
     reason: the name of the closing reason.  words: what the public was told.  phases: the names of those that were done, in
     order.  answered_from: the code of an article.  metres: how far it lies from what is asked, None where a place is
-    missing.  likeness: the greater, the more alike; comparable within one answer only.
+    missing.  likeness: the greater, the more alike; comparable within one answer only.  times: how many of those compared
+    were resolved the same way.
     """
 
     number: str
@@ -107,6 +123,7 @@ class Resolved:
     closed_at: datetime
     metres: float | None
     likeness: float
+    times: int
 
     @property
     def took(self) -> timedelta:
@@ -121,19 +138,31 @@ class Resolved:
 
 @dataclass(frozen=True, kw_only=True)
 class Summary:
-    """The commonest resolution among some that were resolved, how many had it, and the time in the middle."""
+    """The commonest resolution among those that were compared, how many of them had it, and the time in the middle."""
 
     resolution: str
     times: int
+    compared: int
     took: timedelta
 
 
-def like_request(
-    connection: "Connection[Any]", city: City, number: str, *, by: Actor, now: datetime
-) -> tuple[Asked, Sequence[Resolved]]:
+@dataclass(frozen=True, kw_only=True)
+class Known:
+    """How such things were resolved: shown has at most MOST_SHOWN, each way first once; summary: None where there is none."""
+
+    shown: Sequence[Resolved]
+    summary: Summary | None
+
+
+def like_request(connection: "Connection[Any]", city: City, number: str, *, by: Actor, now: datetime) -> tuple[Asked, Known]:
     """What the request of this number asks, and the resolved requests most like it.  Raises UnknownRequest, NotAllowed."""
-    held = look_at(connection, city, number, by)
-    asked = Asked(
+    asked = asked_of(look_at(connection, city, number, by))
+    return asked, resolved_like(connection, asked, jurisdiction_id=city.id, sight=sight_of(by), now=now)
+
+
+def asked_of(held: Held) -> Asked:
+    """What a request asks by what was said when it came in; how it was resolved is no part of it."""
+    return Asked(
         service_id=held.service_id,
         service_group=held.service_group,
         words=held.description or "",
@@ -141,19 +170,43 @@ def like_request(
         answers=held.attributes,
         request_id=held.id,
     )
-    return asked, resolved_like(connection, asked, jurisdiction_id=city.id, sight=sight_of(by), now=now)
 
 
-def like_draft(connection: "Connection[Any]", city: City, asked: Asked, *, by: Actor, now: datetime) -> Sequence[Resolved]:
+def like_draft(connection: "Connection[Any]", city: City, asked: Asked, *, by: Actor, now: datetime) -> Known:
     """The resolved requests most like a draft, for who takes requests in.  Raises NotAllowed."""
     may(by, RECEIVE)
     return resolved_like(connection, asked, jurisdiction_id=city.id, sight=sight_of(by), now=now)
 
 
-def resolved_like(
-    connection: "Connection[Any]", asked: Asked, *, jurisdiction_id: int, sight: Sight, now: datetime
-) -> Sequence[Resolved]:
-    """The resolved requests most like what is asked, at most MOST_SHOWN: of its service, and then of its group.
+def resolved_like(connection: "Connection[Any]", asked: Asked, *, jurisdiction_id: int, sight: Sight, now: datetime) -> Known:
+    """The resolved requests most like what is asked, each way of resolving first once: of its service, then of its group."""
+    work = casework(connection, jurisdiction_id)
+    alike = most_alike(connection, asked, jurisdiction_id=jurisdiction_id, sight=sight, now=now)
+    chosen = by_ways(alike, way=_way, now=now)[:MOST_SHOWN]
+    ids = [row.id for row, _ in chosen]
+    more = {row.id: row._asdict() for row in _SHOWN.run(connection, jurisdiction_id=jurisdiction_id, ids=ids)} if ids else {}
+    shown = []
+    for row, times in chosen:
+        fields = {**row._asdict(), **more[row.id], "phases": more[row.id]["phases"] or []}
+        del fields["id"]
+        fields["reason"] = row.reason and work.reason_name(row.reason)
+        shown.append(Resolved(**fields, times=times, status_name=work.status(row.case_status).name))
+    return Known(shown=shown, summary=_summary(work, next((rows for rows in alike if rows), [])))
+
+
+def most_alike(
+    connection: "Connection[Any]",
+    asked: Asked,
+    *,
+    jurisdiction_id: int,
+    sight: Sight,
+    now: datetime,
+    among: Sequence[int] | None = None,
+) -> list[Sequence[Any]]:
+    """The resolved requests most like what is asked: of its service, and of its group where those are fewer than are shown.
+
+    now: what was closed later is not known yet.  among: the ids of those that are looked at, instead of all.
+    Rows id, number, case_status, reason (a code), words, requested_at, closed_at, metres, likeness; the most alike first.
 
     Those that are ranked are found by an index each: of a service the newest that share a word, and the nearest.
     """
@@ -165,34 +218,69 @@ def resolved_like(
         "service_group": asked.service_group,
         "request_id": asked.request_id,
         "since": now - _PAST,
+        "now": now,
         "sees_all": sight.sees_all,
         "department_ids": list(sight.department_ids),
         "attributes": Jsonb(asked.answers),
         "answers": float(max(1, len(asked.answers))),
     }
+    if among is not None:
+        values["among"] = list(among)
     if lexemes:
         values |= {"query": " | ".join(lexemes), "compared": words[:_COMPARED_LETTERS]}
     if asked.point is not None:
         values |= {"long": asked.point.long, "lat": asked.point.lat}
-    work = casework(connection, jurisdiction_id)
-    found: list[Resolved] = []
+    found: list[Sequence[Any]] = []
     for is_group in (False, True):
-        if len(found) < MOST_SHOWN:
-            statement = _like(by_words=bool(lexemes), by_place=asked.point is not None, is_group=is_group)
-            for row in statement.run(connection, **values):
-                fields = {**row._asdict(), "phases": row.phases or [], "reason": row.reason and work.reason_name(row.reason)}
-                found.append(Resolved(**fields, status_name=work.status(row.case_status).name))
-    return found[:MOST_SHOWN]
+        if sum(map(len, found)) < MOST_SHOWN:
+            statement = _like(
+                by_words=bool(lexemes), by_place=asked.point is not None, is_group=is_group, is_among=among is not None
+            )
+            found.append(statement.run(connection, **values).fetchall())
+    return found
 
 
-def summary_of(found: Sequence[Resolved]) -> Summary | None:
-    """What these were resolved by most; the first of those that are as common.  None of none."""
-    if not found:
+def by_ways(alike: Sequence[Sequence[Any]], *, way: Callable[[Any], Hashable], now: datetime) -> list[tuple[Any, int]]:
+    """The rows of each list again, with how many of it were resolved the same way.
+
+    Of each way the most alike, the best supported way first; then the others.  A way is supported by every request that
+    was resolved so, by its likeness, and more where it was closed of late.
+    """
+    ordered: list[tuple[Any, int]] = []
+    for rows in alike:
+        members: dict[Hashable, list[Any]] = {}
+        for row in rows:
+            members.setdefault(way(row), []).append(row)
+        support = {key: sum(row.likeness + _of_late(now - row.closed_at) for row in members[key]) for key in members}
+        times = {row.id: len(same) for same in members.values() for row in same}
+        leading = [members[key][0] for key in sorted(members, key=lambda key: -support[key])]
+        led = {row.id for row in leading}
+        ordered += [(row, times[row.id]) for row in [*leading, *(row for row in rows if row.id not in led)]]
+    return ordered
+
+
+def same_words(text: str) -> str:
+    """What a text says apart from small things: in small letters, without numbers, dates, marks, and names after an initial."""
+    words = [word for word in text[:_SAME_LETTERS].lower().split() if not any(map(str.isdigit, word))]
+    said = _SIGNED.sub(" ", " ".join(words))
+    return " ".join(word for word in _LETTERS.findall(said) if word not in _DATE_WORDS)
+
+
+def _way(row: Any) -> Hashable:
+    return row.case_status, row.reason, same_words(row.words or "")
+
+
+def _of_late(age: timedelta) -> float:
+    return _OF_LATE / (1.0 + max(age, timedelta()) / _HALF_AGE)
+
+
+def _summary(work: Casework, rows: Sequence[Any]) -> Summary | None:
+    if not rows:
         return None
-    ((resolution, times),) = Counter(each.resolution for each in found).most_common(1)
-    return Summary(
-        resolution=resolution, times=times, took=timedelta(seconds=median(each.took.total_seconds() for each in found))
-    )
+    names = [(row.reason and work.reason_name(row.reason)) or work.status(row.case_status).name for row in rows]
+    ((resolution, times),) = Counter(names).most_common(1)
+    seconds = median((row.closed_at - row.requested_at).total_seconds() for row in rows)
+    return Summary(resolution=resolution, times=times, compared=len(rows), took=timedelta(seconds=seconds))
 
 
 def sight_of(actor: Actor) -> Sight:
@@ -223,7 +311,8 @@ _LEXEMES = Statement(
 _QUERY: Any = cast(bindparam("query", type_=Text), TSQUERY)
 _POINT = make_point(long=bindparam("long", type_=Double), lat=bindparam("lat", type_=Double))
 _MAY_BE_SHOWN = or_(
-    ServiceRequest.is_public,
+    # How far one lies from here would tell where it lies.
+    and_(ServiceRequest.is_public, ServiceRequest.coarse_metres.is_(None)),
     bindparam("sees_all", type_=Boolean),
     ServiceRequest.department_id == func.any(bindparam("department_ids", type_=ARRAY(BigInteger))),
 )
@@ -236,6 +325,7 @@ def _resolved_of(service_id: Any, *more: Any) -> Select[Any]:
         ServiceRequest.service_id == service_id,
         ServiceRequest.status == literal_column("'closed'"),
         ServiceRequest.closed_at >= bindparam("since", type_=TIMESTAMP(timezone=True)),
+        ServiceRequest.closed_at <= bindparam("now", type_=TIMESTAMP(timezone=True)),
         ServiceRequest.number.is_not(None),
         ServiceRequest.id != bindparam("request_id", type_=BigInteger),
         _MAY_BE_SHOWN,
@@ -243,7 +333,7 @@ def _resolved_of(service_id: Any, *more: Any) -> Select[Any]:
     )
 
 
-def _candidates(*, by_words: bool, by_place: bool, is_group: bool) -> Any:
+def _candidates(*, by_words: bool, by_place: bool, is_group: bool, is_among: bool) -> Any:
     """The ids of those that are ranked: of the service, or of every other one of its group."""
     sibling = (
         select(Service.id)
@@ -255,6 +345,7 @@ def _candidates(*, by_words: bool, by_place: bool, is_group: bool) -> Any:
         .subquery("sibling")
     )
     service_id = sibling.c.id if is_group else bindparam("service_id", type_=BigInteger)
+    only = [ServiceRequest.id == func.any(bindparam("among", type_=ARRAY(BigInteger)))] if is_among else []
 
     def some(rows: Select[Any], most: int) -> Select[Any]:
         if not is_group:
@@ -266,12 +357,12 @@ def _candidates(*, by_words: bool, by_place: bool, is_group: bool) -> Any:
     parts = []
     if by_words:
         shares_a_word = ServiceRequest.words.op("@@", is_comparison=True)(_QUERY)
-        parts.append(some(_resolved_of(service_id, shares_a_word).order_by(*newest), _BY_WORDS))
+        parts.append(some(_resolved_of(service_id, shares_a_word, *only).order_by(*newest), _BY_WORDS))
     if by_place:
-        placed = _resolved_of(service_id, ServiceRequest.location.is_not(None))
+        placed = _resolved_of(service_id, ServiceRequest.location.is_not(None), *only)
         parts.append(some(placed.order_by(degrees_apart(ServiceRequest.location, _POINT)), _BY_PLACE))
     if not parts:
-        parts.append(some(_resolved_of(service_id).order_by(*newest), _BY_TIME))
+        parts.append(some(_resolved_of(service_id, *only).order_by(*newest), _BY_TIME))
     return union(*parts).subquery("candidate")
 
 
@@ -279,64 +370,33 @@ def _times(most: int) -> Any:
     return literal_column(str(most))
 
 
-@lru_cache(maxsize=8)
-def _like(*, by_words: bool, by_place: bool, is_group: bool) -> Statement:
-    """Resolved is its row, but for names that the city gives; the most alike first."""
-    ids = _candidates(by_words=by_words, by_place=by_place, is_group=is_group)
-    metres: Any = metres_apart(ServiceRequest.location, _POINT) if by_place else cast(null(), Double)
-    ranked = _ranked(ids, metres, by_words=by_words, by_place=by_place)
-    reason = (
-        select(RequestEvent.facts["reason"].astext)
-        .where(
-            RequestEvent.jurisdiction_id == _CITY,
-            RequestEvent.request_id == ServiceRequest.id,
-            RequestEvent.kind.in_([literal_column("'closed'"), literal_column("'status'")]),
-        )
-        .order_by(RequestEvent.id.desc())
-        .limit(literal_column("1"))
-        .scalar_subquery()
+_REASON = (
+    select(RequestEvent.facts["reason"].astext)
+    .where(
+        RequestEvent.jurisdiction_id == _CITY,
+        RequestEvent.request_id == literal_column("ranked.id", type_=BigInteger),
+        RequestEvent.kind.in_([literal_column("'closed'"), literal_column("'status'")]),
     )
-    phases = (
-        select(func.array_agg(aggregate_order_by(RequestPhase.name, RequestPhase.position, RequestPhase.id)))
-        .where(
-            RequestPhase.jurisdiction_id == _CITY,
-            RequestPhase.request_id == ServiceRequest.id,
-            RequestPhase.state == literal_column("'done'"),
-        )
-        .scalar_subquery()
-    )
-    unit, department = aliased(Department, name="unit"), aliased(Department, name="parent")
-    composed = (
-        select(
-            ServiceRequest.number,
-            Service.code.label("service_code"),
-            Service.name.label("service_name"),
-            func.coalesce(unit.name, department.name).label("department"),
-            ServiceRequest.description,
-            ServiceRequest.address,
-            ServiceRequest.case_status,
-            reason.label("reason"),
-            ServiceRequest.status_notes.label("words"),
-            phases.label("phases"),
-            ServiceRequest.answered_from,
-            ServiceRequest.requested_at,
-            ServiceRequest.closed_at,
-            ranked.c.metres,
-            ranked.c.likeness,
-        )
-        .select_from(ranked)
-        .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == ranked.c.id))
-        .join(Service, and_(Service.jurisdiction_id == _CITY, Service.id == ServiceRequest.service_id))
-        .join(department, and_(department.jurisdiction_id == _CITY, department.id == ServiceRequest.department_id))
-        .outerjoin(unit, and_(unit.jurisdiction_id == _CITY, unit.id == ServiceRequest.unit_id))
-        .order_by(ranked.c.likeness.desc(), ServiceRequest.closed_at.desc(), ServiceRequest.id.desc())
+    .order_by(RequestEvent.id.desc())
+    .limit(literal_column("1"))
+    .scalar_subquery()
+)
+
+
+@lru_cache(maxsize=16)
+def _like(*, by_words: bool, by_place: bool, is_group: bool, is_among: bool = False) -> Statement:
+    """Those that are compared, the most alike first: the rows of most_alike."""
+    ids = _candidates(by_words=by_words, by_place=by_place, is_group=is_group, is_among=is_among)
+    ranked = _ranked(ids, by_words=by_words, by_place=by_place)
+    composed = select(*ranked.c, _REASON.label("reason")).order_by(
+        ranked.c.likeness.desc(), ranked.c.closed_at.desc(), ranked.c.id.desc()
     )
     # How many share a word differs a thousandfold: whether the newest are looked through or the words looked up follows that.
     return Statement(composed, is_planned_anew=True)
 
 
-def _ranked(ids: Any, metres: Any, *, by_words: bool, by_place: bool) -> Any:
-    """Of the candidates those most alike: id, metres, likeness."""
+def _ranked(ids: Any, *, by_words: bool, by_place: bool) -> Any:
+    """Of the candidates those that are compared, with how alike they are."""
     asked = func.jsonb_each(bindparam("attributes", type_=JSONB)).table_valued("key", "value", name="asked")
     answered_alike = (
         select(func.count())
@@ -344,28 +404,69 @@ def _ranked(ids: Any, metres: Any, *, by_words: bool, by_place: bool) -> Any:
         .where(ServiceRequest.attributes.op("->")(asked.c.key).op("=", is_comparison=True)(asked.c.value))
         .scalar_subquery()
     )
-    likeness: Any = _ANSWERS * answered_alike / bindparam("answers", type_=Double)
-    if by_words:
-        rank = func.ts_rank(ServiceRequest.words, _QUERY)
-        said = func.left(func.coalesce(ServiceRequest.description, ""), literal_column(str(_COMPARED_LETTERS)))
-        likeness += _TRIGRAMS * func.similarity(said, bindparam("compared", type_=Text))
-        likeness += _RANK * func.coalesce(rank / func.nullif(func.max(rank).over(), literal(0.0)), literal(0.0))
-    if by_place:
-        likeness += func.coalesce(_PLACE / (literal(1.0) + metres / _HALF_METRES), literal(0.0))
-    scored = (
+    said = func.left(func.coalesce(ServiceRequest.description, ""), literal_column(str(_COMPARED_LETTERS)))
+    metres: Any = metres_apart(ServiceRequest.location, _POINT) if by_place else cast(null(), Double)
+    part = (
         select(
             ServiceRequest.id,
+            ServiceRequest.number,
+            ServiceRequest.case_status,
+            ServiceRequest.status_notes.label("words"),
+            ServiceRequest.requested_at,
             ServiceRequest.closed_at,
             metres.label("metres"),
-            cast(likeness, Double).label("likeness"),
+            (_ANSWERS * answered_alike / bindparam("answers", type_=Double)).label("answers"),
+            *([func.ts_rank(ServiceRequest.words, _QUERY).label("rank")] if by_words else []),
+            *([func.similarity(said, bindparam("compared", type_=Text)).label("trigrams")] if by_words else []),
         )
         .select_from(ids)
         .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == ids.c.id))
-        .subquery("scored")
+        # Else the planner puts what is computed here wherever it is used, and computes it as often.
+        .offset(literal_column("0"))
+        .subquery("part")
     )
+    likeness: Any = part.c.answers
+    if by_words:
+        likeness += _TRIGRAMS * part.c.trigrams
+        likeness += _RANK * func.coalesce(part.c.rank / func.nullif(func.max(part.c.rank).over(), literal(0.0)), literal(0.0))
+    if by_place:
+        likeness += func.coalesce(_PLACE / (literal(1.0) + part.c.metres / _HALF_METRES), literal(0.0))
+    alike = cast(likeness, Double).label("likeness")
+    kept = [part.c[name] for name in ("id", "number", "case_status", "words", "requested_at", "closed_at", "metres")]
     return (
-        select(scored.c.id, scored.c.metres, scored.c.likeness)
-        .order_by(scored.c.likeness.desc(), scored.c.closed_at.desc(), scored.c.id.desc())
-        .limit(_times(MOST_SHOWN))
+        select(*kept, alike)
+        .order_by(alike.desc(), part.c.closed_at.desc(), part.c.id.desc())
+        .limit(_times(_COMPARED))
         .subquery("ranked")
     )
+
+
+_PHASES = (
+    select(func.array_agg(aggregate_order_by(RequestPhase.name, RequestPhase.position, RequestPhase.id)))
+    .where(
+        RequestPhase.jurisdiction_id == _CITY,
+        RequestPhase.request_id == ServiceRequest.id,
+        RequestPhase.state == literal_column("'done'"),
+    )
+    .scalar_subquery()
+)
+_UNIT, _DEPARTMENT = aliased(Department, name="unit"), aliased(Department, name="parent")
+_SHOWN = Statement(
+    select(
+        ServiceRequest.id,
+        Service.code.label("service_code"),
+        Service.name.label("service_name"),
+        func.coalesce(_UNIT.name, _DEPARTMENT.name).label("department"),
+        ServiceRequest.description,
+        ServiceRequest.address,
+        _PHASES.label("phases"),
+        ServiceRequest.answered_from,
+    )
+    .join(Service, and_(Service.jurisdiction_id == _CITY, Service.id == ServiceRequest.service_id))
+    .join(_DEPARTMENT, and_(_DEPARTMENT.jurisdiction_id == _CITY, _DEPARTMENT.id == ServiceRequest.department_id))
+    .outerjoin(_UNIT, and_(_UNIT.jurisdiction_id == _CITY, _UNIT.id == ServiceRequest.unit_id))
+    .where(
+        ServiceRequest.jurisdiction_id == _CITY,
+        ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger))),
+    )
+)

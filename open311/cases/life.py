@@ -161,6 +161,12 @@ def _closed(facts: Facts) -> str:
     return _status(facts) if "before" in facts else "as it was recorded"
 
 
+def _verdict(facts: Facts) -> str:
+    score = f", {facts['score']} of 5" if facts.get("score") else ""
+    child = f" (of {facts['child']}, which follows it)" if facts.get("child") else ""
+    return f"who reported it says: {'fixed' if facts['is_fixed'] else 'not fixed'}{score}{child}"
+
+
 _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "received": _received,
     "recorded": lambda facts: f"the source says: {facts.get('unit') or facts.get('department') or 'nobody'}",
@@ -195,7 +201,10 @@ _SENTENCES: Mapping[str, Callable[[Facts], str]] = {
     "phase_sent_back": lambda facts: f"{facts['phase']} to {facts['to']}{_because(facts)}",
     "linked": lambda facts: f"it is of the same thing as {facts['parent']}, and follows it{_because(facts)}",
     "also_reported": lambda facts: f"by {facts['child']}",
+    "verdict": _verdict,
     "unlinked": lambda facts: f"{facts.get('child') or 'it'} does not follow {facts['parent']} any more{_because(facts)}",
+    "redacted": lambda facts: f"{', '.join(facts['what'])}{_because(facts)}",
+    "erased": lambda facts: f"personal data: {facts['why']}",
     "phase_moved": lambda facts: f"{facts['phase']} from {facts['before']} to {facts['department']}{_because(facts)}",
 }
 

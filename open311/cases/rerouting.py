@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 from psycopg.types.json import Jsonb
-from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, or_, select, update
+from sqlalchemy import BigInteger, Boolean, SmallInteger, Text, and_, bindparam, func, or_, select, update
 from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 
 from db.driver import Statement, planned_for_many
@@ -27,6 +27,7 @@ from open311.cases.stamps import stamp_anew
 from open311.cases.stored import JURISDICTION, stored_cases
 from open311.jurisdictions import City
 from open311.models import RequestEvent, ServiceRequest
+from open311.reports.changes import touch_children
 from open311.services import AskedService, find_service
 from routing.decision import Decision, candidates, decide
 from schemas.definition import Answers, check
@@ -170,6 +171,7 @@ def change(
         **row.key,
         service_id=service.new.id,
         is_public=not service.new.is_private and service.new.type != "blackbox",
+        coarse_metres=service.new.coarse_metres,
         long=after["long"],
         lat=after["lat"],
         address=after["address"],
@@ -178,6 +180,8 @@ def change(
         unplaced_because=unplaced_because,
         now=now,
     )
+    if before["service_code"] != after["service_code"]:
+        touch_children(connection, row.id, jurisdiction_id=city.id)
     facts = {
         "reason": reason or None,
         "before": {name: before[name] for name in changed},
@@ -422,6 +426,7 @@ _CHANGE = Statement(
     .values(
         service_id=bindparam("service_id", type_=BigInteger),
         is_public=bindparam("is_public", type_=Boolean),
+        coarse_metres=bindparam("coarse_metres", type_=SmallInteger),
         location=make_point(long=bindparam("long"), lat=bindparam("lat")),
         address=bindparam("address", type_=Text),
         address_id=bindparam("address_id", type_=Text),

@@ -199,7 +199,16 @@ def _likely(distance: Any, *conditions: Any) -> Statement:
             ),
             _came_before(),
             _ROOT.number.is_not(None),
-            or_(~bindparam("public_only"), and_(ServiceRequest.is_public, _ROOT.is_public)),
+            or_(
+                ~bindparam("public_only"),
+                and_(
+                    ServiceRequest.is_public,
+                    _ROOT.is_public,
+                    # How far one lies from here would tell where it lies.
+                    ServiceRequest.coarse_metres.is_(None),
+                    _ROOT.coarse_metres.is_(None),
+                ),
+            ),
             *conditions,
         )
         .order_by(

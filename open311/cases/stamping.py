@@ -18,6 +18,7 @@ from geo.models import Boundary, Layer, LayerVersion
 from open311.cases.jobs import PATIENTLY, queue
 from open311.cases.rerouting import reroute
 from open311.models import Jurisdiction, RequestDistrict, ServiceRequest
+from open311.reports.changes import touch
 from schemas.moment import whole_second
 
 BATCH_REQUESTS = 5000
@@ -199,6 +200,7 @@ def _stamp(connection: "Connection[Any]", version: _Version, ids: Sequence[int],
     _UNSTAMP.run(connection, **key)
     with planned_for_many(connection):
         _STAMP.run(connection, **key, since=version.stamps_since, at=version.stamps_until)
+    touch(connection, ids, jurisdiction_id=jurisdiction_id)
 
 
 _JURISDICTION: Any = bindparam("jurisdiction_id", type_=BigInteger)

@@ -82,6 +82,10 @@ def read_addresses(path: Path, *, is_placeholder: Callable[[Point], bool]) -> li
 
 def put_addresses(connection: "Connection[Any]", addresses: Sequence[NewAddress], *, jurisdiction_id: int) -> None:
     """The addresses put in place of those that the city had; what is as it was keeps its row."""
+    # Most cities keep none; what follows looks at the addresses of all cities.
+    (has_addresses,) = _HAS_ADDRESSES.run(connection, jurisdiction_id=jurisdiction_id).fetchone() or (False,)
+    if not (addresses or has_addresses):
+        return
     declared = ", ".join(f"{name} {kind}" for name, kind in _NEW_COLUMNS.items())
     connection.execute(f"create temp table if not exists new_address ({declared}) on commit delete rows")
     connection.execute("truncate new_address")
@@ -179,6 +183,7 @@ _NEW_ADDRESS = Table("new_address", MetaData(), *[Column(name, _TYPES[kind]) for
 _GIVEN = _NEW_ADDRESS.c
 _JURISDICTION = bindparam("jurisdiction_id", type_=BigInteger)
 
+_HAS_ADDRESSES = Statement(select(exists().where(Address.jurisdiction_id == _JURISDICTION)))
 # Streets are made anew: what the standardizer makes of them may differ with its version.
 _NO_STREETS = Statement(delete(Street).where(Street.jurisdiction_id == _JURISDICTION))
 _SPELLINGS = select(_GIVEN.spelling).distinct().subquery("spellings")

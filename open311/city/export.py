@@ -116,10 +116,13 @@ def _jurisdiction(city: Jurisdiction, maps: Mapping[int, tuple[Any, Any]], depar
         "key_service": city.key_service,
         "default_department": departments[city.default_department_id or 0].code,
         "reopen_days": city.reopen_days,
+        "reopens_when_not_fixed": city.reopens_when_not_fixed,
         "public_knowledge": city.public_knowledge,
+        "retention": city.retention,
+        "least_count": city.least_count,
         "outline": maps[city.outline_layer_id or 0][0]["code"],
         "layers": {
-            layer["code"]: {name: layer[name] for name in ("name", "code_property", "name_property")}
+            layer["code"]: {name: layer[name] for name in ("name", "code_property", "name_property", "population_property")}
             for layer, _ in maps.values()
         },
     }
@@ -153,6 +156,8 @@ def _services(session: Session, city_id: int, maps: Mapping[int, tuple[Any, Any]
             "location_required": row.needs_location,
             "notice": row.notice,
             "similar": row.similar,
+            "retention": row.retention,
+            "coarse_metres": row.coarse_metres,
             "offered_in": row.offered_layer_id
             and {"layer": maps[row.offered_layer_id][0]["code"], "boundaries": row.offered_boundary_codes},
             "attributes": [
@@ -173,7 +178,7 @@ def _services(session: Session, city_id: int, maps: Mapping[int, tuple[Any, Any]
     ]
 
 
-def _maps(session: Session, city_id: int, *, now: datetime) -> Iterator[tuple[int, tuple[dict[str, str], Sequence[Boundary]]]]:
+def _maps(session: Session, city_id: int, *, now: datetime) -> Iterator[tuple[int, tuple[dict[str, Any], Sequence[Boundary]]]]:
     """Of each layer that has a map in force: its id, what it is called, and its districts."""
     for layer in _rows(session, city_id, Layer):
         drawn = session.scalars(
@@ -190,16 +195,21 @@ def _maps(session: Session, city_id: int, *, now: datetime) -> Iterator[tuple[in
             if layer.code_property == layer.name_property and any(each.code != each.name for each in drawn):
                 # One property cannot hold both.
                 named = {"code_property": DEFAULT_CODE, "name_property": DEFAULT_NAME}
-            yield layer.id, ({"code": layer.code, "name": layer.name, **named}, drawn)
+            counted = {"population_property": layer.population_property}
+            yield layer.id, ({"code": layer.code, "name": layer.name, **named, **counted}, drawn)
 
 
-def _geojson(layer: Mapping[str, str], drawn: Sequence[Boundary]) -> str:
+def _geojson(layer: Mapping[str, Any], drawn: Sequence[Boundary]) -> str:
     """A district on each line, with every decimal: rounded, it would be another map."""
     lines = [
         json.dumps(
             {
                 "type": "Feature",
-                "properties": {layer["code_property"]: each.code, layer["name_property"]: each.name},
+                "properties": {
+                    layer["code_property"]: each.code,
+                    layer["name_property"]: each.name,
+                    **({layer["population_property"]: each.population} if layer["population_property"] else {}),
+                },
                 "geometry": mapping(each.area),
             },
             ensure_ascii=False,

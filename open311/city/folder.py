@@ -124,7 +124,12 @@ def _layer(path: Path, layer: str, about: Mapping[str, str]) -> list[NewBoundary
     file = path / "boundaries" / f"{layer}.geojson"
     if not file.exists():
         raise BadFile([f"{file}:1: is missing, the layer {layer!r} of jurisdiction.yml needs it"])
-    return read_geojson(file, code_property=about["code_property"], name_property=about["name_property"])
+    return read_geojson(
+        file,
+        code_property=about["code_property"],
+        name_property=about["name_property"],
+        population_property=about["population_property"],
+    )
 
 
 def _references(

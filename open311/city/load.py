@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy.orm import Session, aliased
 
 from db import driver_connection
 from geo.importing import NewBoundary, drawing_digest, names_digest
@@ -21,12 +21,15 @@ from open311.city.folder import CALENDARS, CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.rules import put_rules
 from open311.city.working import one_load_at_a_time, put_working, working_of
-from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
+from open311.models import CaseStatus, Jurisdiction, Service, ServiceAttribute, ServiceRequest
+from open311.models.request import THIS_TRANSACTION
 from routing.models import Department
 from schemas import moment
 
 # A version that begins so soon was put there by a load just before, and is no map that somebody published ahead of its day.
 _SOON = timedelta(minutes=1)
+
+_PARENT = aliased(ServiceRequest, name="parent")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +53,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     The changeset of discovery moves when a service or a definition is another than before.  Adds and flushes.
     """
     city = _jurisdiction(session, folder, now=now)
-    before = _definitions(session, city.id)
+    before, shown_before = _definitions(session, city.id), _names(session, city.id)
     departments = _departments(session, city.id, folder.departments)
     layers = _layers(session, city, folder, now=now)
     _services(session, city.id, folder.services, layers=layers)
@@ -67,6 +70,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     city.default_department_id = departments[folder.jurisdiction["default_department"]]
     city.names_version = Jurisdiction.names_version + 1
     session.flush()
+    _tell_of_names(session, city.id, before=shown_before, after=_names(session, city.id))
     if before != _definitions(session, city.id):
         # A second load within a second is a change all the same.
         city.changed_at = max(now, city.changed_at + timedelta(seconds=1)) if any(before) else now
@@ -106,7 +110,8 @@ def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jur
     city.name, city.timezone = about["name"], about["timezone"]
     city.hosts = hosts
     city.contact, city.key_service = about["contact"], about["key_service"]
-    city.reopen_days, city.public_knowledge = about["reopen_days"], about["public_knowledge"]
+    for name in ("reopen_days", "reopens_when_not_fixed", "public_knowledge", "retention", "least_count"):
+        setattr(city, name, about[name])
     session.flush()
     return city
 
@@ -134,7 +139,7 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
 
 def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]], *, layers: Mapping[str, int]) -> None:
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
-    were_private = {row.id: row.is_private for row in found.values()}
+    were_shown = {row.id: (row.is_private, row.coarse_metres) for row in found.values()}
     names = {code: row.name for code, row in found.items()}
     for row in found.values():
         # Names may have changed hands between codes; none may stand twice on the way, and no name ends with a line.
@@ -149,7 +154,8 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         service.name, service.description, service.service_group = about["service_name"], about["description"], about["group"]
         service.keywords, service.type, service.notice = about["keywords"], about["type"], about.get("notice")
         service.is_private, service.needs_location, service.is_active = about["private"], about["location_required"], True
-        service.similar = about["similar"]
+        service.similar, service.retention = about["similar"], about["retention"]
+        service.coarse_metres = about["coarse_metres"]
         offered = about["offered_in"]
         service.offered_layer_id = offered and layers[offered["layer"]]
         service.offered_boundary_codes = offered and offered["boundaries"]
@@ -161,8 +167,8 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
             taken.add(name)
             found[code].name = name
     session.flush()
-    changed = [row.id for row in found.values() if were_private.get(row.id, row.is_private) != row.is_private]
-    _show_or_hide(session, city_id, changed)
+    shown = {row.id: (row.is_private, row.coarse_metres) for row in found.values()}
+    _show_or_hide(session, city_id, [each for each in were_shown if were_shown[each] != shown[each]])
     session.add_all(
         ServiceAttribute(
             jurisdiction_id=city_id,
@@ -183,18 +189,56 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
 
 
 def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) -> None:
-    """Hide the requests of services that became private; show again those of services that are so no more."""
-    is_shown = (
-        select(~Service.is_private & (Service.type != "blackbox"))
-        .where(Service.jurisdiction_id == city_id, Service.id == ServiceRequest.service_id)
-        .scalar_subquery()
-    )
+    """Show the requests of services as those say now: not at all, or coarsely, or as they are."""
+    service = (Service.jurisdiction_id == city_id, Service.id == ServiceRequest.service_id)
+    is_shown = select(~Service.is_private & (Service.type != "blackbox")).where(*service).scalar_subquery()
+    coarse_metres = select(Service.coarse_metres).where(*service).scalar_subquery()
     session.execute(
         update(ServiceRequest)
         .where(ServiceRequest.jurisdiction_id == city_id, ServiceRequest.service_id.in_(service_ids))
-        .values(is_public=ServiceRequest.number.is_not(None) & is_shown)
+        .values(is_public=ServiceRequest.number.is_not(None) & is_shown, coarse_metres=coarse_metres)
         .execution_options(synchronize_session=False)
     )
+    # Those of other services that follow one of them name it, or do so no more.
+    parents = select(_PARENT.id).where(_PARENT.jurisdiction_id == city_id, _PARENT.service_id.in_(service_ids))
+    session.execute(
+        update(ServiceRequest)
+        .where(ServiceRequest.jurisdiction_id == city_id, ServiceRequest.parent_id.in_(parents))
+        .values(changed_in=THIS_TRANSACTION)
+        .execution_options(synchronize_session=False)
+    )
+
+
+def _names(session: Session, city_id: int) -> dict[tuple[str, Any], tuple[Any, ...]]:
+    """What requests show of their service, department or unit, and status."""
+    asked: dict[str, Any] = {
+        "service": select(Service.id, Service.code, Service.name, Service.notice, Service.service_group).where(
+            Service.jurisdiction_id == city_id
+        ),
+        "department": select(Department.id, Department.code, Department.name).where(Department.jurisdiction_id == city_id),
+        "status": select(CaseStatus.code, CaseStatus.name).where(CaseStatus.jurisdiction_id == city_id),
+    }
+    return {(name, row[0]): tuple(row) for name, query in asked.items() for row in session.execute(query)}
+
+
+def _tell_of_names(
+    session: Session, city_id: int, *, before: Mapping[tuple[str, Any], Any], after: Mapping[tuple[str, Any], Any]
+) -> None:
+    """Tell the feed of changes of every request that shows a name which is another now."""
+    columns = {
+        "service": (ServiceRequest.service_id,),
+        "department": (ServiceRequest.department_id, ServiceRequest.unit_id),
+        "status": (ServiceRequest.case_status,),
+    }
+    for name, theirs in columns.items():
+        changed = [key[1] for key, shown in before.items() if key[0] == name and after.get(key, shown) != shown]
+        if changed:
+            session.execute(
+                update(ServiceRequest)
+                .where(ServiceRequest.jurisdiction_id == city_id, or_(*[column.in_(changed) for column in theirs]))
+                .values(changed_in=THIS_TRANSACTION)
+                .execution_options(synchronize_session=False)
+            )
 
 
 def _layers(session: Session, city: Jurisdiction, folder: CityFolder, *, now: datetime) -> dict[str, int]:
@@ -213,6 +257,7 @@ def _layers(session: Session, city: Jurisdiction, folder: CityFolder, *, now: da
             session.add(row)
         row.name = about["name"]
         row.code_property, row.name_property = about["code_property"], about["name_property"]
+        row.population_property = about["population_property"]
         session.flush()
         _publish(session, city, row, folder.boundaries[code], folder, now=now)
     return {code: row.id for code, row in found.items()}
@@ -228,7 +273,7 @@ def _publish(
     drawing, names = drawing_digest(drawn), names_digest(drawn)
     if drawing == layer.folder_drawing:
         if names != layer.folder_names:
-            rename(session, {each.code: each.name for each in drawn}, jurisdiction_id=city.id, layer_id=layer.id, now=now)
+            rename(session, drawn, jurisdiction_id=city.id, layer_id=layer.id, now=now)
             layer.folder_names = names
         return
     layer.folder_drawing, layer.folder_names = drawing, names

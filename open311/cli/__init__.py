@@ -21,7 +21,25 @@ class _Group(click.Group):
         return command
 
 
-_COMMANDS = ("boundary", "casework", "city", "key", "message", "migrate", "request", "rule", "serve", "user", "worker")
+_COMMANDS = (
+    "boundary",
+    "casework",
+    "city",
+    "export",
+    "follower",
+    "key",
+    "message",
+    "migrate",
+    "person",
+    "query",
+    "request",
+    "rule",
+    "scorecard",
+    "serve",
+    "user",
+    "webhook",
+    "worker",
+)
 
 
 @click.group(cls=_Group)

@@ -25,6 +25,8 @@ from open311.cases.rerouting import NotOverridden
 from open311.cases.statuses import NothingSaid, StatusNotAllowed, TooLateToReopen
 from open311.cli.edge import Refused, jurisdiction_option, with_app
 from open311.jurisdictions import City, cities
+from open311.people.identity import BadPerson, SeveralPeople
+from open311.people.redacting import NothingToRedact
 from schemas.moment import whole_second
 
 as_option = click.option("--as", "as_email", metavar="EMAIL", help="a member of staff, whose roles count; else the operator")
@@ -104,6 +106,9 @@ def refusals(number: str) -> Iterator[None]:
         FollowsAnother,
         NotLinked,
         UnknownArticle,
+        NothingToRedact,
+        BadPerson,
+        SeveralPeople,
     ) as error:
         raise Refused(str(error)) from error
     except NotOverridden as error:

@@ -233,6 +233,7 @@ def _read(
         file,
         code_property=layer.code_property,
         name_property=layer.name_property,
+        population_property=layer.population_property,
         crs=crs,
         sublayer=sublayer,
     )

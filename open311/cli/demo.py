@@ -16,6 +16,7 @@ from open311.cli.city import load_cities
 from open311.config import CHECKOUT, BadSetting, Settings
 from open311.jurisdictions import cities
 from open311.keys import REPORT, SCOPES, KeyRefused, check_key, create_key, revoke_key
+from open311.reports.changes import begin_anew_if_restored
 from schemas.moment import whole_second
 
 # jurisdiction_id: its folder in fixtures.
@@ -50,6 +51,9 @@ def prepare(database_url: str, say: Callable[[str], None]) -> Prepared:
             # Together: a start that is cut off must not leave one of them for good, because only no city is loaded into.
             folders = [CHECKOUT / "fixtures" / name for name in DEMO_CITIES.values()]
             load_cities(folders, dates_to_now=True, without_requests=not with_requests)
+        with driver.transaction() as connection:
+            if begin_anew_if_restored(connection):
+                say("the database was restored: the change feed begins anew")
         found = {city.jurisdiction_id: city.id for city in cities().all()}
         demo = [found[name] for name in DEMO_CITIES if name in found]
         prepared = Prepared(jurisdiction_ids=list(found), api_key=_demo_key(demo) if len(demo) == len(DEMO_CITIES) else "")

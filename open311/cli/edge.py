@@ -25,6 +25,7 @@ from db.cluster import ClusterError
 from geo.importing import BadBoundaries
 from open311.accounts import BadAccount, UnknownAccount
 from open311.app import create_app
+from open311.cases.saved import UnknownQuery
 from open311.cases.search import UnknownRequest
 from open311.city.lines import BadFile
 from open311.config import BadSetting, settings
@@ -32,6 +33,8 @@ from open311.departments import UnknownDepartment
 from open311.jurisdictions import City, UnknownJurisdiction
 from open311.keys import UnknownKey
 from open311.media_store import StoreAway
+from open311.notify.receivers import BadReceiver
+from open311.notify.webhooks import BadWebhook, UnknownWebhook
 from open311.passwords import BadPassword
 from open311.services import ServiceMissing, UnknownService
 from schemas import moment
@@ -175,10 +178,14 @@ def readable_errors() -> Iterator[None]:
         raise Refused(f"no active service has the service_code {error}") from error
     except UnknownRequest as error:
         raise Refused(f"no request here has the number {error}") from error
+    except UnknownQuery as error:
+        raise Refused(f"the city keeps no query {error}") from error
     except UnknownAccount as error:
         raise Refused(f"no account has the e-mail address {error}") from error
-    except (BadAccount, BadPassword) as error:
+    except (BadAccount, BadPassword, BadReceiver, BadWebhook) as error:
         raise Refused(str(error)) from error
+    except UnknownWebhook as error:
+        raise Refused(f"the city tells no webhook {error}") from error
     except UnknownDepartment as error:
         raise Refused(f"no department or unit of the city has the code {error}") from error
     except UnknownKey as error:

@@ -17,7 +17,8 @@ from open311.cli.acting import Doing, on_request
 from open311.cli.city import summary
 from open311.cli.edge import Answer, Refused, jurisdiction_option, mapping_option, progress, shortened, show_table, with_app
 from open311.cli.request_desk import alerts, queue
-from open311.cli.request_knowledge import knowledge
+from open311.cli.request_knowledge import knowledge, knowledge_score
+from open311.cli.request_person import person_, redact_
 from open311.cli.request_phase import phase, phase_option
 from open311.cli.request_receive import answer_, receive, receive_mail
 from open311.cli.request_show import show
@@ -55,7 +56,10 @@ for each in (
     lead,
     similar_score,
     show,
+    person_,
+    redact_,
     knowledge,
+    knowledge_score,
     queue,
     alerts,
     targets_,

@@ -1,16 +1,18 @@
-"""open311 request knowledge: how requests like this one were resolved, and which articles are pinned to them."""
+"""open311 request knowledge, knowledge-score: how requests like one were resolved, and which articles are pinned."""
 
-from collections.abc import Sequence
+import json
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import click
 from rich.table import Table
 
 from db.driver import driver
 from open311.cases.articles import articles_for
-from open311.cases.knowledge import Asked, Resolved, like_draft, like_request, summary_of
+from open311.cases.knowledge import Asked, Known, like_draft, like_request
+from open311.cases.knowledge_score import chosen, read_closing_texts, score
 from open311.cli.acting import acting, refusals, who
-from open311.cli.edge import Answer, jurisdiction_option, show_table, with_app
+from open311.cli.edge import Answer, Refused, jurisdiction_option, progress, show_table, with_app
 from open311.jurisdictions import cities
 from open311.services import find_service
 from schemas.moment import whole_second
@@ -65,13 +67,34 @@ def knowledge(
     _show(found)
 
 
-def _show(found: Sequence[Resolved]) -> None:
-    summary = summary_of(found)
+@click.command("knowledge-score")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@jurisdiction_option
+@click.option(
+    "--month", type=click.IntRange(1, 12), help="cases that were closed in it, by FILE; else the last in which one came in"
+)
+@click.option("--seed", type=int, default=311, show_default=True, help="which 500 of them: the same seed, the same cases")
+@with_app
+def knowledge_score(file: Path, jurisdiction_id: str, month: int | None, seed: int) -> None:
+    """How often one of the first five resolved requests has the closing text that the case got, by the texts of FILE.csv."""
+    city = cities().named(jurisdiction_id)
+    with driver.connection() as connection, progress() as bar:
+        texts = read_closing_texts(connection, city, file)
+        picked = chosen(texts, month=month, seed=seed)
+        if not picked:
+            raise Refused(f"{file}: no case was closed in that month")
+        task = bar.add_task(str(file), total=len(picked))
+        figures = score(connection, city, texts, picked, advance=lambda: bar.advance(task))
+    click.echo(json.dumps({**figures.as_figures(), "seed": seed}))
+
+
+def _show(found: Known) -> None:
+    summary = found.summary
     if summary is None:
         click.echo("nothing like it was resolved yet")
         return
-    table = Table("number", "service", "what", "metres", "took", "how", "phases", "words", box=None)
-    for each in found:
+    table = Table("number", "service", "what", "metres", "took", "how", "times", "phases", "words", box=None)
+    for each in found.shown:
         table.add_row(
             each.number,
             each.service_code,
@@ -79,11 +102,12 @@ def _show(found: Sequence[Resolved]) -> None:
             "" if each.metres is None else f"{each.metres:.0f}",
             duration(each.took),
             f"{each.resolution} (article {each.answered_from})" if each.answered_from else each.resolution,
+            str(each.times),
             ", ".join(each.phases),
             each.words or "",
         )
     show_table(table)
-    click.echo(f"commonest: {summary.resolution}, {summary.times} of {len(found)}; median time {duration(summary.took)}")
+    click.echo(f"commonest: {summary.resolution}, {summary.times} of {summary.compared}; median time {duration(summary.took)}")
 
 
 def duration(time: timedelta) -> str:

@@ -291,15 +291,17 @@ def children_of(
         "SECRET_KEY": _secret_key(var),
         "OPEN311_DEFAULT_JURISDICTION": default_jurisdiction,
         "OPEN311_MEDIA_DIR": str(var / "media"),
+        "OPEN311_OPEN_DATA_DIR": str(var / "open-data"),
         **os.environ,
         "DATABASE_URL": database_url,
         MARKER: str(var),
     }
     web = web_command(address.number, address.port)
+    # Calls tell the web server where it is seen; a worker has to know, for what it writes to people.
     worker = [str(Path(sys.executable).with_name("open311")), "worker"]
     return [
         Child(name="the web server", command=web, environment=environment),
-        Child(name="the worker", command=worker, environment=environment),
+        Child(name="the worker", command=worker, environment={"OPEN311_PUBLIC_URL": address.url, **environment}),
     ]
 
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 import click
 from procrastinate import App, PsycopgConnector
 
-from open311.cases.jobs import HEARTBEAT_SECONDS, MESSAGES, SILENCE_SECONDS, WORK, queue
+from open311.cases.jobs import HEARTBEAT_SECONDS, MESSAGES, SILENCE_SECONDS, WEBHOOKS, WORK, queue
 from open311.cli.edge import with_app
 from open311.config import settings
 
@@ -21,13 +21,13 @@ def worker() -> None:
 
 
 async def _work(working: App) -> None:
-    """Work both queues side by side; what is begun is ended before it stops."""
+    """Work the queues side by side; what is begun is ended before it stops."""
     async with working.open_async():
-        both = asyncio.gather(_work_queue(working, WORK), _work_queue(working, MESSAGES))
+        all_queues = asyncio.gather(*(_work_queue(working, name) for name in (WORK, MESSAGES, WEBHOOKS)))
         for each in (signal.SIGINT, signal.SIGTERM):
-            asyncio.get_running_loop().add_signal_handler(each, both.cancel)
+            asyncio.get_running_loop().add_signal_handler(each, all_queues.cancel)
         with suppress(asyncio.CancelledError):
-            await both
+            await all_queues
 
 
 async def _work_queue(working: App, name: str) -> None:

@@ -24,7 +24,7 @@ from open311.config import CHECKOUT
 from tests.cases.smallville import Smallville
 from tests.cases.treeville import treeville
 from tests.cases.working import Working
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, copied
 from tests.small_city import SmallCity
 
 Worker = Callable[[], "subprocess.Popen[bytes]"]
@@ -39,10 +39,8 @@ def folder(tmp_path: Path) -> SmallCity:
 @pytest.fixture
 def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
     """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    name = f"jobs_{worker_id}"
-    cluster.create_database(name, template=TEMPLATE)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copied(cluster, f"jobs_{worker_id}", template=TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from psycopg.rows import tuple_row
 from geo.point import Point
 from open311.actors import Actor, NotAllowed, operator
 from open311.cases import knowledge, statuses
-from open311.cases.knowledge import Asked, Resolved, like_draft, like_request, summary_of
+from open311.cases.knowledge import Asked, Resolved, like_draft, like_request
 from open311.cases.phasing import finish
 from open311.services import find_service
 from tests.cases.conftest import LOADED
@@ -48,7 +48,7 @@ def asked(trees: Working, service: str = "pothole", **more: Any) -> Asked:
 
 def like(trees: Working, draft: Asked, by: Actor = OPERATOR) -> list[Resolved]:
     """What was resolved like the draft."""
-    return list(like_draft(trees.connection, trees.city, draft, by=by, now=LATER))
+    return list(like_draft(trees.connection, trees.city, draft, by=by, now=LATER).shown)
 
 
 def numbers(found: Any) -> list[str]:
@@ -124,13 +124,19 @@ def test_neither_what_is_open_nor_what_was_resolved_years_ago_is_shown(trees: Wo
     assert like(trees, asked(trees, words="A hole")) == []
 
 
+def test_what_was_closed_after_the_moment_that_is_asked_about_is_not_shown(trees: Working):
+    resolved(trees, "A hole", at=LATER, took=HOUR)
+
+    assert like(trees, asked(trees, words="A hole")) == []
+
+
 def test_a_request_is_compared_by_what_it_says_and_is_not_its_own_example(trees: Working):
     other = resolved(trees, "A hole in the road")
     number = resolved(trees, "A hole in the road")
 
     of, found = like_request(trees.connection, trees.city, number, by=OPERATOR, now=LATER)
 
-    assert numbers(found) == [other]
+    assert numbers(found.shown) == [other]
     assert of.words == "A hole in the road"
 
 
@@ -163,14 +169,37 @@ def test_the_summary_has_the_commonest_resolution_and_the_median_time(trees: Wor
     for took, reason in ((1, "filled"), (2, "not-there"), (9, "filled")):
         resolved(trees, "A hole", took=took * DAY, reason=reason)
 
-    summary = summary_of(like(trees, asked(trees, words="hole")))
+    summary = like_draft(trees.connection, trees.city, asked(trees, words="hole"), by=OPERATOR, now=LATER).summary
 
     assert summary is not None
-    assert (summary.resolution, summary.times, summary.took) == ("The hole is filled", 2, 2 * DAY)
+    assert (summary.resolution, summary.times, summary.compared, summary.took) == ("The hole is filled", 2, 3, 2 * DAY)
 
 
-def test_nothing_has_no_summary():
-    assert summary_of([]) is None
+def test_nothing_has_no_summary(trees: Working):
+    assert like_draft(trees.connection, trees.city, asked(trees), by=OPERATOR, now=LATER).summary is None
+
+
+def test_each_way_of_resolving_comes_once_before_the_others_the_best_supported_first(trees: Working):
+    gone = resolved(trees, "A deep hole in Elm St", reason="not-there")
+    like_it, less, least = (resolved(trees, words) for words in ("A deep hole in Elm", "A deep hole", "A hole far from there"))
+
+    found = like(trees, asked(trees, words="A deep hole in Elm St"))
+
+    assert [(each.number, each.times) for each in found] == [(like_it, 3), (gone, 1), (less, 3), (least, 3)]
+
+
+def test_what_was_closed_of_late_supports_its_way_more(trees: Working):
+    old = resolved(trees, "A hole", at=LOADED - 900 * DAY)
+    new = resolved(trees, "A hole", at=LOADED, reason="not-there")
+
+    assert numbers(like(trees, asked(trees, words="A hole"))) == [new, old]
+
+
+def test_words_that_differ_in_dates_and_names_alone_are_one_way(trees: Working):
+    for said in ("Filled by D. WEBB 9/3", "filled by J.Smith, May 12.", "Not filled"):
+        resolved(trees, "A hole", reason=None, said=said)
+
+    assert sorted(each.times for each in like(trees, asked(trees, words="A hole"))) == [1, 2, 2]
 
 
 @pytest.mark.parametrize(
@@ -252,6 +281,7 @@ def explained(trees: Working, statement: Any, *, query: str = "'hole'", reads_al
         "service_group": service.service_group,
         "request_id": 0,
         "since": LOADED,
+        "now": LATER,
         "sees_all": False,
         "department_ids": [],
         "attributes": knowledge.Jsonb({}),

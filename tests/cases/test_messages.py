@@ -10,19 +10,24 @@ from typing import Any
 
 import pytest
 from aiosmtpd.controller import Controller
+from psycopg import Connection
 
 from open311.actors import operator
 from open311.cases import duplicates, statuses
 from open311.cases.jobs import PATIENTLY
 from open311.config import BadSetting, Settings
-from open311.notify import outbox
-from open311.notify.channels import Channel, LogChannel, SmtpChannel, channel
+from open311.notify import following, outbox
+from open311.notify.channels import Channel, LogChannel, Mail, SmtpChannel, channel
 from open311.notify.delivery import deliver
-from open311.notify.texts import texts, write
+from open311.notify.following import Wish
+from open311.notify.links import Links
+from open311.notify.texts import LANGUAGES, phrases, texts, write
 from tests.cases.conftest import LOADED
 from tests.cases.working import Working
 
 NOW = LOADED + timedelta(hours=1)
+NO_LINKS = Links(Settings())
+LINKS = Links(Settings(secret_key="a key for the tests alone, and long enough", public_url="https://311.small.gov"))
 ANN = operator("Ann")
 
 
@@ -87,10 +92,11 @@ def messages(trees: Working) -> list[Any]:
     return trees.rows("select m.*, f.email from message m join follower f on f.id = m.follower_id order by m.id")
 
 
-def send(trees: Working, way: Channel) -> list[Any]:
+def send(trees: Working, way: Channel, links: Links | None = None) -> list[Any]:
     """One attempt at each message that is there; what is to be waited for."""
     return [
-        deliver(trees.connection, way, jurisdiction_id=trees.city.id, message_id=each.id, now=NOW) for each in messages(trees)
+        deliver(trees.connection, way, links or NO_LINKS, jurisdiction_id=trees.city.id, message_id=each.id, now=NOW)
+        for each in messages(trees)
     ]
 
 
@@ -138,7 +144,18 @@ def test_an_address_follows_a_request_once_whatever_its_case(trees: Working):
 
 @pytest.mark.parametrize(
     "email",
-    ["", "rita", "rita@", "@example.org", "a@b.org, c@d.org", "a@b.org\nBcc: c@d.org", "Rita <a@b.org>", "a b@c.org", "a@-"],
+    [
+        "",
+        "rita",
+        "rita@",
+        "@example.org",
+        "a@b.org, c@d.org",
+        "a@b.org\nBcc: c@d.org",
+        "Rita <a@b.org>",
+        "a b@c.org",
+        "a@-",
+        "=?utf-8?q?=72ita?=@b.org",
+    ],
 )
 def test_what_is_no_address_is_not_written_to(trees: Working, email: str):
     assert not follow(trees, trees.take(at=LOADED), email)
@@ -160,6 +177,44 @@ def test_a_mail_server_gets_each_message_once(trees: Working, postbox: tuple[Pos
     (kept,) = messages(trees)
     assert (kept.state, kept.sent_by, kept.sent_at, kept.attempts) == ("sent", "smtp", NOW, 1)
     assert kept.body in mail.get_content().replace("\r\n", "\n")
+
+
+def test_the_link_to_stop_stands_in_its_header_as_it_is(trees: Working):
+    close(trees, followed(trees))
+    sent: list[Mail] = []
+
+    class Kept:
+        name = "kept"
+
+        def send(self, mail: Mail) -> None:
+            sent.append(mail)
+
+    send(trees, Kept(), LINKS)
+    raw = SmtpChannel("smtp://127.0.0.1", "311@small.gov").written(sent[0]).as_bytes()
+
+    assert f"List-Unsubscribe: <{sent[0].stop_url}>".encode() in raw
+    assert b"List-Unsubscribe-Post: List-Unsubscribe=One-Click" in raw
+
+
+def test_what_waits_without_a_job_is_taken_up_by_replay(trees: Working, postbox: tuple[Postbox, SmtpChannel]):
+    box, way = postbox
+    close(trees, followed(trees))
+    assert outbox.replay(trees.connection, jurisdiction_id=trees.city.id) == 0
+    trees.connection.execute("update procrastinate_jobs set status = 'failed' where task_name = 'send_message'")
+
+    assert outbox.replay(trees.connection, jurisdiction_id=trees.city.id) == 1
+    send(trees, way)
+    assert len(box.got) == 1
+
+
+def test_a_body_that_went_to_nobody_without_its_links_is_written_anew(trees: Working, postbox: tuple[Postbox, SmtpChannel]):
+    box, way = postbox
+    close(trees, followed(trees))
+    send(trees, SmtpChannel(f"smtp://127.0.0.1:{free_port()}", "311@small.gov"))
+
+    send(trees, way, LINKS)
+
+    assert "https://311.small.gov/fixed/" in box.got[0].get_content()
 
 
 def test_words_are_in_the_language_of_the_follower(trees: Working, postbox: tuple[Postbox, SmtpChannel]):
@@ -236,6 +291,64 @@ def test_who_had_enough_is_told_no_more(trees: Working, postbox: tuple[Postbox, 
     assert [(each.event, each.state) for each in messages(trees)] == [("noted", "dropped")]
 
 
+def test_a_message_that_somebody_else_holds_is_waited_for(own_trees: Working, own: "Connection[Any]"):
+    close(own_trees, followed(own_trees))
+    (message,) = messages(own_trees)
+    own_trees.session.commit()
+
+    with own.transaction():
+        own.execute("select 1 from message for update")
+        (delayed,) = send(own_trees, LogChannel())
+    own_trees.session.commit()
+
+    assert "held" in str(delayed)
+    assert own.execute("select state, attempts from message").fetchone() == ("waiting", 0)
+    assert send(own_trees, LogChannel()) == [None]
+    own_trees.session.commit()
+    assert own.execute("select state from message where id = %s", [message.id]).fetchone() == ("sent",)
+
+
+def test_a_request_that_is_public_no_more_is_told_to_who_reported_it_alone(trees: Working):
+    number = followed(trees)
+    following.enter(trees.connection, trees.city, Wish(email="neighbour@example.org", number=number), now=LOADED)
+    trees.connection.execute("update service_request set is_public = false")
+    close(trees, number)
+
+    assert [each.email for each in messages(trees)] == ["rita@example.org"]
+
+
+def test_who_stopped_is_asked_anew_when_they_ask_anew(trees: Working, postbox: tuple[Postbox, SmtpChannel]):
+    box, way = postbox
+    number = trees.take(at=LOADED)
+    wish = Wish(email="neighbour@example.org", number=number)
+    follower_id = following.enter(trees.connection, trees.city, wish, now=LOADED)
+    assert follower_id is not None
+    following.stop(trees.connection, jurisdiction_id=trees.city.id, follower_id=follower_id, now=LOADED)
+
+    following.ask(trees.connection, trees.city, wish, now=NOW)
+    send(trees, way, LINKS)
+
+    (letter,) = box.got
+    assert "https://311.small.gov/follow/" in letter.get_content()
+    close(trees, number)
+    assert [each.event for each in messages(trees)] == ["asked"]
+
+
+def test_a_letter_that_could_have_no_link_has_one_when_it_is_sent_again(trees: Working, postbox: tuple[Postbox, SmtpChannel]):
+    box, way = postbox
+    wish = Wish(email="neighbour@example.org", number=trees.take(at=LOADED))
+    following.ask(trees.connection, trees.city, wish, now=NOW)
+    send(trees, way)
+    (dead,) = messages(trees)
+    assert (dead.state, box.got) == ("dead", [])
+    assert "OPEN311_PUBLIC_URL" in dead.error
+
+    outbox.replay(trees.connection, jurisdiction_id=trees.city.id)
+    send(trees, way, LINKS)
+
+    assert "https://311.small.gov/follow/" in box.got[0].get_content()
+
+
 def test_without_a_mail_server_each_message_goes_to_the_log(trees: Working, capsys: pytest.CaptureFixture[str]):
     number = followed(trees)
     close(trees, number)
@@ -248,12 +361,20 @@ def test_without_a_mail_server_each_message_goes_to_the_log(trees: Working, caps
 
 
 def test_every_event_has_every_language_and_says_known_facts_alone():
-    facts = {"number", "service", "address", "city", "status", "parent"}
-    for event, by_language in texts().items():
-        assert set(by_language) == {"en", "es", "zh"}, event
+    facts = {"number", "service", "address", "city", "status", "parent", "what"}
+    facts |= {"area", "first", "last", "received", "closed", "open"}
+    for event, told in texts().items():
+        by_language = {name: text for name, text in told.items() if name != "tells"}
+        assert set(by_language) == set(LANGUAGES), event
+        assert set(told["tells"]) <= {"reporter", "follower", "area", "asker"}
         for text in by_language.values():
             assert set(text) == {"subject", "body"}
             assert {name for part in text.values() for _, name, _, _ in Formatter().parse(part) if name} <= facts
+
+
+def test_every_phrase_is_there_in_every_language():
+    for name, by_language in phrases().items():
+        assert set(by_language) == set(LANGUAGES), name
 
 
 def test_a_subject_is_one_line_whatever_the_request_says():

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from open311.cases.importing import WEEK, weeks_to_now
@@ -15,14 +15,16 @@ OPENED = "2015-09-30T22:51:00"
 
 
 @given(now=moments)
-def test_the_newest_case_lies_in_the_last_seven_days(tmp_path_factory, now: datetime) -> None:
+@example(now=datetime(2025, 11, 6, 2, 51, tzinfo=UTC))
+def test_the_newest_case_lies_in_the_last_week(tmp_path_factory, now: datetime) -> None:
     folder = Path(tmp_path_factory.getbasetemp())
     mapping = _mapping(folder)
 
     weeks = weeks_to_now(folder / "weeks.csv", mapping, now=now)
 
     newest = datetime.fromisoformat(OPENED).replace(tzinfo=mapping.zone) + timedelta(weeks=weeks)
-    assert now - WEEK < newest.astimezone(UTC) <= now
+    # The week in which summer time ends has an hour more.
+    assert now - WEEK - timedelta(hours=1) < newest.astimezone(UTC) <= now
 
 
 def test_a_case_of_today_is_not_moved(tmp_path: Path) -> None:

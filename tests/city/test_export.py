@@ -26,7 +26,7 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 # Every table of a city's catalogue, without ids and moments: what each row says, by the codes of what it names.
 CATALOGUE = {
     "jurisdiction": """
-        select slug, j.name, j.timezone, hosts, contact, key_service, reopen_days, public_knowledge,
+        select slug, j.name, j.timezone, hosts, contact, key_service, reopen_days, reopens_when_not_fixed, public_knowledge,
         o.code as outline, d.code as department
         from jurisdiction j join layer o on o.id = outline_layer_id join department d on d.id = default_department_id
         where j.id = {id}""",
@@ -154,7 +154,7 @@ def tree(tmp_path: Path) -> int:
     folder.change(
         "services.yml", "private: true", "private: true\n  notice: 'Öffne: nie'\n  offered_in: {layer: ward, boundaries: [W]}"
     )
-    folder.change("jurisdiction.yml", "outline: city", "public_knowledge: true\noutline: city")
+    folder.change("jurisdiction.yml", "outline: city", "reopens_when_not_fixed: true\npublic_knowledge: true\noutline: city")
     folder.change("targets.yml", "working_days: 3", "valid_from: 2026-01-01, working_days: 3")
     return put(folder.path)
 

@@ -20,10 +20,11 @@ from db.cluster import Cluster
 from db.driver import driver
 from open311 import app as application
 from open311.cli import edge, main
-from tests.conftest import TEMPLATE
+from tests.conftest import TEMPLATE, copied
 from tests.small_city import SmallCity
 
 Run = Callable[..., Result]
+Look = Callable[[str], list[Any]]
 
 
 @pytest.fixture
@@ -59,10 +60,8 @@ def past_smallville(path: Path) -> SmallCity:
 @pytest.fixture
 def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
     """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    name = f"cli_{worker_id}"
-    cluster.create_database(name, template=TEMPLATE)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copied(cluster, f"cli_{worker_id}", template=TEMPLATE) as url:
+        yield url
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """open311 request knowledge and answer: how requests like one were resolved; enquiries that an article answers."""
 
+import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -60,6 +61,22 @@ def test_what_cannot_be_asked_is_refused(run: Run):
     assert "no request here has the number Z-9" in told(run("request", "knowledge", "Z-9", *CITY))
     assert "no active service has the service_code moon" in told(run("request", "knowledge", "--service-code", "moon", *CITY))
     assert "long is missing" in told(run("request", "knowledge", "--service-code", "tree", "--lat", "1", *CITY))
+
+
+def test_closing_texts_are_scored(run: Run, tmp_path: Path):
+    path, line = tmp_path / "texts.csv", "A-3,2026-03-15T09:30:00,2026-03-16T00:00:00,Filled"
+    path.write_text(f"CASE_ENQUIRY_ID,OPEN_DT,CLOSED_DT,CLOSURE_REASON\n{line}\n")
+
+    said = good(run("request", "knowledge-score", path, *CITY, "--seed", "7"))
+
+    assert json.loads(said)["cases"] == 1
+    assert json.loads(said)["seed"] == 7
+    assert "no case was closed in that month" in told(run("request", "knowledge-score", path, *CITY, "--month", "2"))
+    assert "no city here has the jurisdiction_id moon" in told(
+        run("request", "knowledge-score", path, "--jurisdiction", "moon")
+    )
+    path.write_text(f"CASE_ENQUIRY_ID,OPEN_DT,CLOSED_DT,CLOSURE_REASON\nZ-9{line[3:]}\n")
+    assert "texts.csv:2: no request here has the number 'Z-9'" in told(run("request", "knowledge-score", path, *CITY))
 
 
 def enquiry(run: Run, *more: str) -> list[str]:

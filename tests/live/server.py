@@ -125,7 +125,7 @@ def live_service(database_url: str, folder: Path) -> Iterator[Live]:
         web, _ = _children(port, var, database_url)
         started.append(web)
         web.start()
-        _wait_until_listening(web, port)
+        wait_until_listening(web, port)
         return web, port
 
     port = free_port()
@@ -134,7 +134,7 @@ def live_service(database_url: str, folder: Path) -> Iterator[Live]:
     try:
         web.start()
         worker.start()
-        _wait_until_listening(web, port)
+        wait_until_listening(web, port)
         live = Live(
             port=port,
             key=key,
@@ -174,12 +174,13 @@ def eventually(check: Callable[[], Any], *, seconds: float, what: str) -> Any:
 
 def _children(port: int, var: Path, database_url: str) -> list[Child]:
     """The children of `open311 serve`, without the settings of whoever runs the tests."""
-    with _default_settings():
+    with default_settings():
         return children_of(Address.from_environment({"PORT": str(port)}), var=var, database_url=database_url)
 
 
 @contextmanager
-def _default_settings() -> Iterator[None]:
+def default_settings() -> Iterator[None]:
+    """Without the settings of whoever runs the tests."""
     with pytest.MonkeyPatch.context() as patch:
         for name in [name for name in os.environ if name.startswith("OPEN311_") or name == "DATABASE_URL"]:
             patch.delenv(name)
@@ -202,7 +203,7 @@ def _boston_with_few_requests(folder: Path) -> Path:
 
 def _load_requests(database_url: str, city: Path) -> None:
     # In a process of its own: the application of this one speaks to another database.
-    with _default_settings():
+    with default_settings():
         environment = {**os.environ, "DATABASE_URL": database_url}
     command = [str(Path(sys.executable).with_name("open311")), "city", "load", str(city), "--dates-to-now"]
     done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
@@ -210,7 +211,7 @@ def _load_requests(database_url: str, city: Path) -> None:
         pytest.fail(f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}")
 
 
-def _wait_until_listening(web: Child, port: int) -> None:
+def wait_until_listening(web: Child, port: int) -> None:
     """Returns when the processes of this very child listen at the port: another program's answers prove nothing."""
     deadline = time.monotonic() + READY_SECONDS
     while not _listens(web, port):
