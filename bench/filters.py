@@ -12,6 +12,7 @@ import psycopg
 from bench.first import Benchmark
 from bench.many import fill, keep_newest
 from bench.rig import BenchFailed, Rig, median
+from db.driver import CALLS
 from open311.cases.search import find_requests, read_requests
 from open311.jurisdictions import City, read_cities
 from schemas import query
@@ -27,7 +28,7 @@ class Town:
     """A database with the city in it, and what is asked there."""
 
     def __init__(self, url: str) -> None:
-        self.connection = psycopg.connect(url, autocommit=True, options="-c timezone=UTC")
+        self.connection = psycopg.connect(url, autocommit=True, options=CALLS)
         (self.city,) = [each for each in read_cities(self.connection) if each.jurisdiction_id == "boston.gov"]
         self.asked = _asked(self.connection, self.city)
 
@@ -144,7 +145,7 @@ def _asked(connection: "psycopg.Connection[Any]", city: City) -> dict[str, Seque
         "none": [{}] * ASKED,
         "status": [{"status": "open"}, {"status": "closed"}],
         "dates": [{"start_date": ago(20), "end_date": ago(10)}, {"start_date": ago(25)}, {"end_date": ago(5)}],
-        "updated_after": [{"updated_after": ago(days)} for days in (0.5, 1, 3, 10)],
+        "updated_after": [{"updated_after": ago(days)} for days in (2, 3, 5, 10)],
         "updated_before": [{"updated_after": ago(10), "updated_before": ago(9)}],
         "service_code": [{"service_code": code} for code in services],
         "several services": [{"service_code": ",".join(services[n : n + 3])} for n in range(ASKED - 3)],

@@ -11,6 +11,7 @@ import psycopg
 
 from bench.first import Benchmark
 from bench.rig import BenchFailed, Rig
+from db.driver import CALLS
 from geo.point import Point
 from open311.cases.knowledge import Asked, Sight, resolved_like
 from open311.jurisdictions import read_cities
@@ -40,7 +41,7 @@ limit %(most)s
 
 def knowledge(rig: Rig) -> float:
     """The 20 ms that are claimed, over what 95 of 100 searches take at most, for drafts like cases of Boston."""
-    with psycopg.connect(rig.url, autocommit=True, options="-c timezone=UTC") as connection:
+    with psycopg.connect(rig.url, autocommit=True, options=CALLS) as connection:
         (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
         _fill(connection, city.id)
         now = whole_second(datetime.now(UTC))

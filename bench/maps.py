@@ -12,6 +12,7 @@ import psycopg
 
 from bench.first import Benchmark
 from bench.rig import Rig
+from db.driver import CALLS
 from geo.tile import CELLS, Grid, Tile, column_of, row_of
 from geo.tiling import districts_tile
 from open311.jurisdictions import City, read_cities
@@ -101,7 +102,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 
 @contextmanager
 def _filled(rig: Rig) -> Iterator[tuple["psycopg.Connection[Any]", City, datetime]]:
-    with psycopg.connect(rig.url, autocommit=True, options="-c timezone=UTC") as connection:
+    with psycopg.connect(rig.url, autocommit=True, options=CALLS) as connection:
         (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
         fill(connection, city.id)
         yield connection, city, whole_second(datetime.now(UTC))

@@ -32,6 +32,9 @@ _MERGING = PGDialect_psycopg(paramstyle="pyformat")  # type: ignore[no-untyped-c
 # What is held of a COPY at a time; a row has some hundred bytes.
 _MOST_ROWS = 1000
 
+# How the pool's connections are set.  What they answer takes milliseconds, and to start processes for it takes ten times that.
+CALLS = "-c timezone=UTC -c max_parallel_workers_per_gather=0"
+
 # How long a call waits for a connection before it says that the database does not answer.
 _PATIENCE_SECONDS = 5
 
@@ -217,7 +220,7 @@ class Driver:
                         open=False,
                         timeout=_PATIENCE_SECONDS,
                         reconnect_timeout=_PATIENCE_SECONDS,
-                        kwargs={"autocommit": True, "options": "-c timezone=UTC", "row_factory": tuple_row},
+                        kwargs={"autocommit": True, "options": CALLS, "row_factory": tuple_row},
                     )
                     pool.open()
                     self._pool = pool
@@ -251,9 +254,9 @@ def planned_for_many(connection: "Connection[Any]") -> Iterator[None]:
     """Statements inside are planned for many rows, whatever PostgreSQL expects; for use inside a transaction.
 
     It cannot tell how many rows a part of a statement will give, and takes ten thousand for one: then each is compared
-    with each, which took minutes where hashing takes a second.
+    with each, which took minutes where hashing takes a second.  These may be parted among processes.
     """
-    settings = {"enable_nestloop": "off", "work_mem": "128MB"}
+    settings = {"enable_nestloop": "off", "work_mem": "128MB", "max_parallel_workers_per_gather": "2"}
     for name, value in settings.items():
         connection.execute(f"set local {name} = '{value}'")
     yield

@@ -83,8 +83,12 @@ def find_requests(connection: "Connection[Any]", query: RequestsQuery, *, jurisd
     if query.cursor is not None:
         used, key = (*used, "cursor"), {**key, "cursor_at": query.cursor.at, "cursor_id": query.cursor.id}
     take = query.page_rows + 1
-    listed = _list(used, query.order, take=take, skips=skip > 0)
-    rows = listed.run(connection, **key, skip=skip, reach=skip + take).fetchall()
+    rows: Sequence[Row] = []
+    if skip == 0 and _is_glanced(used, query.order):
+        rows = _glance(used, query.order, take=take).run(connection, **key).fetchall()
+    if len(rows) < take:
+        listed = _list(used, query.order, take=take, skips=skip > 0)
+        rows = listed.run(connection, **key, skip=skip, reach=skip + take).fetchall()
     has_more, rows = len(rows) > query.page_rows, rows[: query.page_rows]
     behind = Cursor(order=query.order, at=rows[-1][-1], id=rows[-1][0]) if has_more and rows else None
     return Page(keys=[row[: len(_KEY)] for row in rows], has_more=has_more, next=behind, total=total)
@@ -181,7 +185,7 @@ _MOMENT = TIMESTAMP(timezone=True)
 _KEY = (
     ServiceRequest.id,
     func.concat(literal_column("service_request.xmin"), literal_column("service_request.ctid")).label("version"),
-    select(Jurisdiction.names_version).where(Jurisdiction.id == _JURISDICTION).scalar_subquery(),
+    select(Jurisdiction.names_version).where(Jurisdiction.id == _JURISDICTION).scalar_subquery().label("names_version"),
 )
 PUBLIC_ADDRESS = case((ServiceRequest.coarse_metres.is_(None), ServiceRequest.address)).label("address")
 _PUBLIC = (ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
@@ -231,10 +235,10 @@ def _in_boxes(name: str, count: int) -> Any:
     return or_(*[in_box(ServiceRequest.public_location, *each) for each in sides])
 
 
-def _is_stamped(name: str) -> Any:
-    """Whether a request lies in one of these districts."""
+def _is_stamped(name: str, used: Sequence[str]) -> Any:
+    """Whether a request lies in one of these districts; the stamps are those of the time that is asked for, too."""
     stamp = aliased(RequestDistrict)
-    return (
+    stamps: Select[Any] = (
         select(literal_column("1"))
         .select_from(stamp)
         .where(
@@ -242,8 +246,17 @@ def _is_stamped(name: str) -> Any:
             stamp.request_id == ServiceRequest.id,
             stamp.boundary_id == func.any(bindparam(name, type_=_IDS)),
         )
-        .exists()
     )
+    if "requested_from" in used:
+        stamps = stamps.where(stamp.requested_at >= bindparam("requested_from", type_=_MOMENT))
+    if "requested_to" in used:
+        stamps = stamps.where(stamp.requested_at <= bindparam("requested_to", type_=_MOMENT))
+    return stamps.exists()
+
+
+def _has_words(search_words: Any) -> Any:
+    asked = func.websearch_to_tsquery(literal_column(f"'{WORDS_LANGUAGE}'::regconfig"), bindparam("words", type_=Text))
+    return search_words.op("@@", is_comparison=True)(asked)
 
 
 # Name of a filter: its condition.  A list is one statement a combination of filters, compiled when first asked for.
@@ -256,9 +269,7 @@ _CONDITIONS: dict[str, Any] = {
     "status": ServiceRequest.status == bindparam("status", type_=Text),
     "updated_from": ServiceRequest.updated_at >= bindparam("updated_from", type_=_MOMENT),
     "updated_to": ServiceRequest.updated_at <= bindparam("updated_to", type_=_MOMENT),
-    "words": ServiceRequest.search_words.op("@@", is_comparison=True)(
-        func.websearch_to_tsquery(literal_column(f"'{WORDS_LANGUAGE}'::regconfig"), bindparam("words", type_=Text))
-    ),
+    "words": _has_words(ServiceRequest.search_words),
     # The box around the circle finds them.  A search within a distance would be taken for one of its own that leaves next
     # to nothing, and all of the box would be read for a page of it.
     "near": metres_between(ServiceRequest.public_location, make_point(long=bindparam("near_long"), lat=bindparam("near_lat")))
@@ -294,6 +305,32 @@ def _list(used: tuple[str, ...], order: str, *, take: int, skips: bool) -> State
     return Statement(composed, row_factory=tuple_row, is_planned_anew=not _PLANNED_ONCE.issuperset(used))
 
 
+# Of the newest (or oldest) so many, those with the words are sought first: where the words are common they fill a page, and
+# the index of words, which knows no time, would give all that ever had them.
+_GLANCED_ROWS = 12_000
+_GLANCED_WITH = {"words", "requested_from", "requested_to", "cursor", "status", "service_id", "department_id", "boundary_id"}
+
+
+def _is_glanced(used: Sequence[str], order: str) -> bool:
+    return "words" in used and _GLANCED_WITH.issuperset(used) and order.removeprefix("-") == "requested_datetime"
+
+
+@lru_cache(maxsize=200)
+def _glance(used: tuple[str, ...], order: str, *, take: int) -> Statement:
+    """Like _list, of what stands first alone: fewer than asked for say nothing of what there is."""
+    at, request_id = _place(used, order, None)
+    rest = tuple(name for name in used if name != "words")
+    first = _matching(rest, order, *_KEY, at.label("at"), ServiceRequest.search_words.label("search_words"))
+    first = _ordered(first, at, request_id, order).limit(literal_column(str(_GLANCED_ROWS)))
+    newest = first.subquery("newest")
+    found = select(*[each for each in newest.c if each.key != "search_words"]).where(_has_words(newest.c.search_words))
+    return Statement(
+        _ordered(found, newest.c.at, newest.c.id, order).limit(literal_column(str(take))),
+        row_factory=tuple_row,
+        is_planned_anew=True,
+    )
+
+
 @lru_cache(maxsize=200)
 def _count(used: tuple[str, ...]) -> Statement:
     """How many there are."""
@@ -303,20 +340,26 @@ def _count(used: tuple[str, ...]) -> Statement:
 def _matching(used: Sequence[str], order: str, *columns: Any, lead: str | None = None, each: Any = None) -> Select[Any]:
     """What fits the filters; each: the one of several services, departments or districts, named by lead, that is meant."""
     found = select(*columns).select_from(ServiceRequest).where(*_PUBLIC)
-    requested_at, _ = _place(used, NEWEST_FIRST, lead)
+    # A stamp has the time of its request: whichever of the two is looked up first, it is by the time, too.
+    times = [ServiceRequest.requested_at]
+    if "boundary_id" in used or lead == "boundary_ids":
+        times.append(RequestDistrict.requested_at)
     for name in used:
         if name == "cursor":
             found = found.where(_behind(order, *_place(used, order, lead)))
         elif name == "requested_from":
-            found = found.where(requested_at >= bindparam(name, type_=_MOMENT))
+            found = found.where(*[at >= bindparam(name, type_=_MOMENT) for at in times])
+            if order.removeprefix("-") == "updated_datetime":
+                # Nothing changed before it came in; so the index by change is entered where the answer can begin.
+                found = found.where(ServiceRequest.updated_at >= bindparam(name, type_=_MOMENT))
         elif name == "requested_to":
-            found = found.where(requested_at <= bindparam(name, type_=_MOMENT))
+            found = found.where(*[at <= bindparam(name, type_=_MOMENT) for at in times])
         elif name == "boundary_id":
             found = _stamped(found, bindparam(name, type_=BigInteger))
         elif name == lead:
             found = _stamped(found, each) if name == "boundary_ids" else found.where(_LEADS[name] == each)
         elif name.startswith("boundary"):
-            found = found.where(_is_stamped(name))
+            found = found.where(_is_stamped(name, used))
         else:
             found = found.where(_CONDITIONS[name])
     return found

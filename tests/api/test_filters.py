@@ -17,6 +17,7 @@ from shapely.geometry import MultiPolygon, box
 from db import db
 from geo.models import Boundary, Layer
 from geo.point import Box, Point, box_around, metres_between, read_box
+from open311.cases import search
 from open311.models import RequestDistrict, ServiceRequest
 from routing.models import Department
 from tests.api.wire import SEATTLE, Api, in_both_formats
@@ -295,6 +296,31 @@ def test_words_are_found_in_what_was_said_answered_and_where(api: Api, request_a
 @pytest.mark.parametrize("text", ["'", "a & | !", "((", ":*", "\\", "a\x00b", "<->", "🕳", "%", '"', "or or"])
 def test_no_words_break_the_search(api: Api, text: str) -> None:
     assert api.get("requests", q=text).status == 200
+
+
+@pytest.mark.parametrize("others", [{}, {"district": "ward:W"}, {"service_code": "graffiti", "status": "open"}])
+@pytest.mark.parametrize("sort", ["", "requested_datetime", "updated_datetime"])
+@pytest.mark.parametrize("beyond", [0, 4], ids=["seen at a glance", "behind what is glanced at"])
+def test_words_are_found_however_far_behind(
+    api: Api, request_at: Any, ward: Any, monkeypatch: Any, beyond: int, sort: str, others: dict[str, str]
+) -> None:
+    search._glance.cache_clear()
+    monkeypatch.setattr(search, "_GLANCED_ROWS", 4 if beyond else 100)
+    there = [request_at(f"N-{number}", age=(number + 1) * HOUR, description="Noise") for number in range(beyond)]
+    there += [request_at(f"S-{number}", age=(number + 9) * HOUR, description="A swing") for number in range(5)]
+    ward("W", there)
+    expected = [f"S-{number}" for number in range(5)]
+
+    found: list[str] = []
+    cursor = "*"
+    while cursor:
+        answer = api.get("requests", cursor=cursor, page_size="2", q="swing", sort=sort, **others)
+        found += answer.ids
+        cursor = _next(answer) or ""
+
+    assert found == (expected[::-1] if sort else expected)
+    assert api.get("requests", page="2", page_size="2", q="swing", sort=sort, **others).ids == found[2:4]
+    search._glance.cache_clear()
 
 
 # Order

@@ -110,6 +110,31 @@ def test_an_index_finds_the_rows_of_each_filter(connection: "Connection[Any]", m
     assert missed == {}
 
 
+def test_common_words_are_sought_among_the_newest_first(connection: "Connection[Any]", many: int) -> None:
+    values = {"jurisdiction_id": many, "words": "swing", "requested_from": NOW - timedelta(days=30)}
+    plan = _plan(connection, search._glance(("words", "requested_from"), NEWEST_FIRST, take=51), values)
+
+    assert "ix_service_request_newest" in plan
+    assert "Sort" not in plan
+
+
+@pytest.mark.parametrize("order", ["updated_datetime", "-updated_datetime"])
+def test_what_changed_is_sorted_from_where_the_answer_can_begin(connection: "Connection[Any]", many: int, order: str) -> None:
+    values = {"jurisdiction_id": many, "requested_from": NOW - timedelta(days=5)}
+    plan = _plan(connection, search._list(("requested_from",), order, take=51, skips=False), values)
+
+    assert "ix_service_request_changed" in plan
+    assert "updated_at >=" in plan.rsplit("Index Cond", 1)[1].split("Filter")[0]
+
+
+def test_service_and_district_are_both_looked_up_by_the_time(connection: "Connection[Any]", many: int) -> None:
+    """A stamp has the time of its request, so PostgreSQL may begin with either."""
+    statement = search._list(("requested_from", "service_id", "boundary_id"), NEWEST_FIRST, take=51, skips=False)
+
+    assert "service_request.requested_at >=" in statement.text
+    assert "request_district.requested_at >=" in statement.text
+
+
 def test_an_index_finds_what_changed(connection: "Connection[Any]", many: int) -> None:
     values = {"jurisdiction_id": many, "transaction": 2**50, "id": 0, "oldest": 2**51, "take": 100}
     plan = _plan(connection, changes._CHANGED, values)
