@@ -144,9 +144,11 @@ _CURSOR = re.compile(
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _IDS: Any = bindparam("ids", type_=ARRAY(BigInteger))
 # The oldest transaction that goes on by this statement's snapshot, or the next one; those that are known to write in another
-# database of the server left out.  One that has ended since is waited for until the next call.
+# database of the server left out.  One that has ended since is waited for until the next call.  A snapshot does not name the
+# transaction that takes it, which goes on as well.
 _OLDEST: Any = literal_column(
-    """(select coalesce(min(x.number::text::bigint), pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
+    """(select least(coalesce(min(x.number::text::bigint), pg_snapshot_xmax(pg_current_snapshot())::text::bigint),
+      pg_current_xact_id_if_assigned()::text::bigint)
     from pg_snapshot_xip(pg_current_snapshot()) x (number)
     where not exists (
       select from pg_locks l join pg_stat_activity a on a.pid = l.pid join pg_database d on d.oid = a.datid
