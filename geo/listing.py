@@ -23,6 +23,10 @@ class UnknownLayer(LookupError):
     """The city has no layer of this code."""
 
 
+class UnknownDistrict(LookupError):
+    """There is no such district, LAYER:CODE, at the moment that is meant."""
+
+
 def layers_of(connection: "Connection[Any]", *, jurisdiction_id: int, at: datetime) -> list[Any]:
     """The layers of a city by code: rows id, code, name, districts (how many are in force at the moment)."""
     return _LAYERS.run(connection, jurisdiction_id=jurisdiction_id, at=at).fetchall()
@@ -31,6 +35,28 @@ def layers_of(connection: "Connection[Any]", *, jurisdiction_id: int, at: dateti
 def has_layer(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> bool:
     """Whether the city has a layer of this code."""
     return _LAYER.run(connection, jurisdiction_id=jurisdiction_id, layer=code).fetchone() is not None
+
+
+def boundaries_of(
+    connection: "Connection[Any]", districts: Sequence[tuple[str, str]], *, jurisdiction_id: int, now: datetime
+) -> dict[str, list[int]]:
+    """The boundaries in force of districts by (layer, code): the ids of each layer.  Raises UnknownLayer, UnknownDistrict."""
+    rows = _BOUNDARIES.run(
+        connection,
+        jurisdiction_id=jurisdiction_id,
+        layers=[layer for layer, _ in districts],
+        codes=[code for _, code in districts],
+        at=now,
+    )
+    ids = {(row.layer, row.code): row.id for row in rows}
+    found: dict[str, list[int]] = {}
+    for layer, code in districts:
+        if (layer, code) not in ids:
+            raise UnknownLayer(layer)
+        if ids[layer, code] is None:
+            raise UnknownDistrict(f"{layer}:{code}")
+        found.setdefault(layer, []).append(ids[layer, code])
+    return found
 
 
 def drawn_districts(
@@ -118,6 +144,28 @@ _LAYERS = Statement(
     .order_by(Layer.code.collate("C"))
 )
 _LAYER = Statement(select(Layer.id).where(Layer.jurisdiction_id == _JURISDICTION, Layer.code == bindparam("layer", type_=Text)))
+
+
+_ASKED = (
+    func.unnest(bindparam("layers", type_=ARRAY(Text)), bindparam("codes", type_=ARRAY(Text)))
+    .table_valued("layer", "code", name="asked")
+    .render_derived()
+)
+# A row of each whose layer there is, without an id where it has no such district.
+_BOUNDARIES = Statement(
+    select(_ASKED.c.layer, _ASKED.c.code, Boundary.id)
+    .select_from(_ASKED)
+    .join(Layer, and_(Layer.jurisdiction_id == _JURISDICTION, Layer.code == _ASKED.c.layer))
+    .outerjoin(
+        Boundary,
+        and_(
+            Boundary.jurisdiction_id == _JURISDICTION,
+            Boundary.layer_id == Layer.id,
+            Boundary.code == _ASKED.c.code,
+            Boundary.in_force(_AT),
+        ),
+    )
+)
 
 
 def _boundary(*, is_simple: bool) -> Any:

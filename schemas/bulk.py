@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from schemas.district_names import read_district_names
 from schemas.problems import Problems
 from schemas.text import clean
 
@@ -15,7 +16,8 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 9998
 class BulkQuery:
     """Which requests a bulk file has: all public ones of the city, unless it is narrowed.
 
-    year: by when they were made, in the city's zone.  districts: pairs of layer and code; in any of them will do.
+    year: by when they were made, in the city's zone.  districts: pairs of layer and code; of one
+    layer any of them will do, of several layers one of each.
     after: the service_request_id behind which an earlier answer goes on.
     """
 
@@ -35,7 +37,7 @@ def read(arguments: Mapping[str, Sequence[str]]) -> BulkQuery:
     problems: list[str] = []
     query = BulkQuery(
         year=_year(_words(arguments, "year"), problems),
-        districts=_districts(_words(arguments, "district"), problems),
+        districts=read_district_names(_texts(arguments, "district"), problems),
         service_codes=_words(arguments, "service_code"),
         after=_after([*_words(arguments, "after"), *_words(arguments, "cursor")], problems),
     )
@@ -48,6 +50,10 @@ def span(year: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The first moment of a year in a zone, and the first that is not part of it, in UTC."""
     start, end = (datetime(each, 1, 1, tzinfo=zone).astimezone(UTC) for each in (year, year + 1))
     return start, end
+
+
+def _texts(arguments: Mapping[str, Sequence[str]], name: str) -> list[str]:
+    return [text for text in arguments.get(name, ()) if text.strip(" ,")]
 
 
 def _words(arguments: Mapping[str, Sequence[str]], name: str) -> list[str]:
@@ -64,16 +70,6 @@ def _year(words: Sequence[str], problems: list[str]) -> int | None:
         problems.append(f"year must be one year like 2015, got {','.join(words)[:100]!r}")
         return None
     return int(text)
-
-
-def _districts(words: Sequence[str], problems: list[str]) -> list[tuple[str, str]]:
-    districts = []
-    for word in words:
-        layer, sign, code = word.partition(":")
-        if not (sign and layer.strip() and code.strip()):
-            problems.append(f"district must be LAYER:CODE, got {word[:100]!r}")
-        districts.append((layer.strip(), code.strip()))
-    return districts
 
 
 def _after(words: Sequence[str], problems: list[str]) -> str | None:

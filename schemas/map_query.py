@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 from geo.point import NotAPlace, Point, degrees
 from geo.tile import MOST_ZOOM, Box, Grid, Tile, cells_within
 from schemas import moment, query
+from schemas.district_names import read_district_names
 from schemas.problems import Problems
 from schemas.submission import find_point
 from schemas.text import one_line
@@ -94,7 +95,7 @@ def _number(arguments: Arguments, name: str, problems: list[str], *, most: float
 class MapFilters:
     """Which public requests a map shows, as GET requests has it; None means no limit.
 
-    districts: (layer, code) of those that they lie in, as these are drawn now.
+    districts: (layer, code) of those that they lie in, as these are drawn now: of one layer in any, of several in one of each.
     """
 
     service_codes: Sequence[str] | None
@@ -116,12 +117,7 @@ class ClustersQuery:
 def read_filters(arguments: Arguments, *, zone: ZoneInfo, now: datetime, max_span_days: int) -> MapFilters:
     """The filters among GET arguments, with the 90 days of GET requests.  Raises Problems."""
     problems: list[str] = []
-    districts = []
-    for word in _words(arguments, "district"):
-        layer, colon, code = word.partition(":")
-        if not (layer and colon and code):
-            problems.append(f"district must be LAYER:CODE, got {word[:100]!r}")
-        districts.append((layer, code))
+    districts = read_district_names([text for text in arguments.get("district", ()) if text.strip(" ,")], problems)
     asked = None
     try:
         asked = query.read(

@@ -13,6 +13,7 @@ from marshmallow import EXCLUDE, Schema, ValidationError, fields
 
 from geo.point import Box, NotAPlace, Point, read_box
 from schemas import moment
+from schemas.district_names import read_district_names
 from schemas.moment import DAY
 from schemas.problems import Problems, flatten
 from schemas.submission import find_point
@@ -26,7 +27,6 @@ NEWEST_FIRST = "-requested_datetime"
 ORDERS = (NEWEST_FIRST, "requested_datetime", "-updated_datetime", "updated_datetime")
 FROM_THE_START = "*"
 
-_DISTRICT_ENDS = re.compile(r",(?=\s*[A-Za-z0-9_-]+:)")
 _CURSOR = re.compile(r"(?P<order>[0-9])\.(?P<at>-?[0-9]{1,12})\.(?P<id>[0-9]{1,18})", re.ASCII)
 
 
@@ -81,15 +81,12 @@ class Districts(fields.Field[Mapping[str, Sequence[str]]]):
     """LAYER:CODE, several comma delimited or repeated: layer to codes."""
 
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Mapping[str, Sequence[str]]:
+        problems: list[str] = []
         found: dict[str, list[str]] = {}
-        # A code may have a comma of its own.
-        for text in [each for texts in value for each in _DISTRICT_ENDS.split(texts)]:
-            layer, colon, code = clean(text).strip(" ,").partition(":")
-            if not (layer and colon and code):
-                raise ValidationError(f"{attr} must be LAYER:CODE, got {text[:100]!r}")
-            codes = found.setdefault(layer, [])
-            if code not in codes:
-                codes.append(code)
+        for layer, code in read_district_names(value, problems, name=attr or "district"):
+            found.setdefault(layer, []).append(code)
+        if problems:
+            raise ValidationError(problems)
         return found
 
 

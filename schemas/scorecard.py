@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
 
+from schemas.district_names import read_district_names
 from schemas.problems import Problems
 from schemas.representation import Items, Moment, Number, Order, Part, Representation, Text
 from schemas.text import clean
@@ -169,7 +170,7 @@ def read(
     """
     given = {name: _words(texts) for name, texts in arguments.items()}
     problems: list[str] = []
-    districts = [_district(text, problems) for text in given.get("district", ())]
+    districts = read_district_names([text for text in arguments.get("district", ()) if text.strip(" ,")], problems)
     departments, services = given.get("department", []), given.get("service_code", [])
     layer = _one(given, "layer", problems)
     periods = [_period(text, zone, now, problems) for text in given.get("period", ())]
@@ -254,13 +255,6 @@ def _one(given: Mapping[str, Sequence[str]], name: str, problems: list[str]) -> 
     if len(found) > 1:
         problems.append(f"{name} must be one, got {len(found)}")
     return found[0] if found else None
-
-
-def _district(text: str, problems: list[str]) -> tuple[str, str]:
-    layer, _, code = text.partition(":")
-    if not layer or not code:
-        problems.append(f"district must be LAYER:CODE, got {text[:50]!r}")
-    return layer, code
 
 
 def _period(text: str, zone: ZoneInfo, now: datetime, problems: list[str]) -> Period | None:

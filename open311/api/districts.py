@@ -8,11 +8,10 @@ from urllib.parse import urlencode
 from flask import Blueprint, Response
 
 from db.driver import driver
-from geo.listing import drawn_districts, layers_of, versions_of
+from geo.listing import UnknownDistrict, drawn_districts, layers_of, versions_of
 from open311.api.access import arguments, asked_city, public, public_url
 from open311.api.respond import FORMATS, WITH_GEOJSON, respond
 from open311.jurisdictions import City
-from open311.notify.following import UnknownDistrict
 from open311.reports.districts import figures_of
 from schemas.district import BOUNDED_DISTRICTS, DISTRICT, DISTRICTS, LAYERS
 from schemas.map_query import DistrictsQuery, read_districts

@@ -8,7 +8,7 @@ from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from werkzeug.exceptions import HTTPException
 
-from geo.listing import UnknownLayer
+from geo.listing import UnknownDistrict, UnknownLayer
 from open311.actors import NotAllowed
 from open311.api.bulk import TooManyAtOnce
 from open311.api.cors import allow_every_origin
@@ -22,7 +22,7 @@ from open311.departments import UnknownDepartment
 from open311.jurisdictions import JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction
 from open311.keys import KeyRefused
 from open311.media_store import StoreAway
-from open311.notify.following import TooManyLetters, UnknownDistrict
+from open311.notify.following import TooManyLetters
 from open311.reports.changes import FeedBeganAnew
 from open311.reports.geoparquet import NotInstalled
 from open311.services import ServiceMissing, UnknownService

@@ -1,6 +1,6 @@
 """Which requests there are: the lists, one request, a token."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
@@ -28,8 +28,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP, distinct_on
 from sqlalchemy.orm import aliased
 
 from db.driver import Statement
-from db.periods import in_force
-from geo.models import Boundary, Layer
+from geo.listing import UnknownDistrict, UnknownLayer, boundaries_of
 from geo.point import box_around
 from geo.queries import in_box, latitude, longitude, make_point, metres_between
 from open311.cases.numbers import SIGNS, spellings
@@ -115,11 +114,11 @@ def _asked(
             if not ids:
                 return None
             values.update({f"{name}_id": ids[0]} if len(ids) == 1 else {f"{name}_ids": ids})
-    for position, (layer, codes) in enumerate((query.districts or {}).items()):
-        ids = _boundary_ids(connection, layer, codes, jurisdiction_id=jurisdiction_id, now=now)
+    districts = query.districts and _boundary_ids(connection, query.districts, jurisdiction_id=jurisdiction_id, now=now)
+    for position, stamped in enumerate((districts or {}).values()):
         # The first is what the list is led by; there are as many conditions more as there are other layers.
         name = "boundary" if position == 0 else f"boundary{position}"
-        values.update({f"{name}_id": ids[0]} if position == 0 and len(ids) == 1 else {f"{name}_ids": ids})
+        values.update({f"{name}_id": stamped[0]} if position == 0 and len(stamped) == 1 else {f"{name}_ids": stamped})
     used = [name for name, value in values.items() if value is not None]
     boxes = {"box": query.box.parts if query.box else ()}
     if query.near is not None:
@@ -136,16 +135,18 @@ def _asked(
 
 
 def _boundary_ids(
-    connection: "Connection[Any]", layer: str, codes: Sequence[str], *, jurisdiction_id: int, now: datetime
-) -> list[int]:
-    """The districts of these codes as they are drawn now.  Raises Problems."""
-    rows = _BOUNDARIES.run(connection, jurisdiction_id=jurisdiction_id, layer=layer, codes=list(codes), now=now).fetchall()
-    if not rows:
-        raise Problems([f"district {layer}:{codes[0]} was not found: there is no layer {layer}"])
-    missing = [code for code in codes if not any(row[0] == code for row in rows)]
-    if missing:
-        raise Problems([f"district {layer}:{code} was not found: {layer} has no such district now" for code in missing])
-    return [row[1] for row in rows if row[0] is not None]
+    connection: "Connection[Any]", districts: Mapping[str, Sequence[str]], *, jurisdiction_id: int, now: datetime
+) -> Mapping[str, Sequence[int]]:
+    """The districts of each layer as they are drawn now.  Raises Problems."""
+    named = [(layer, code) for layer, codes in districts.items() for code in codes]
+    try:
+        return boundaries_of(connection, named, jurisdiction_id=jurisdiction_id, now=now)
+    except UnknownLayer as error:
+        first = next(f"{layer}:{code}" for layer, code in named if layer == str(error))
+        raise Problems([f"district {first} was not found: there is no layer {error}"]) from error
+    except UnknownDistrict as error:
+        layer, _, _ = str(error).partition(":")
+        raise Problems([f"district {error} was not found: {layer} has no such district now"]) from error
 
 
 def read_requests(
@@ -409,23 +410,6 @@ _DEPARTMENTS = Statement(
     ),
     row_factory=tuple_row,
 )
-# Code and id of each that there is; a row of nulls for a layer with none of them, no row without the layer.
-_BOUNDARIES = Statement(
-    select(Boundary.code, Boundary.id)
-    .select_from(Layer)
-    .outerjoin(
-        Boundary,
-        and_(
-            Boundary.jurisdiction_id == _JURISDICTION,
-            Boundary.layer_id == Layer.id,
-            Boundary.code == func.any(bindparam("codes", type_=ARRAY(Text))),
-            in_force(Boundary.valid_from, Boundary.valid_to, bindparam("now", type_=_MOMENT)),
-        ),
-    )
-    .where(Layer.jurisdiction_id == _JURISDICTION, Layer.code == bindparam("layer", type_=Text)),
-    row_factory=tuple_row,
-)
-
 _READ = Statement(
     _columns(*_KEY).where(ServiceRequest.id == func.any(bindparam("ids", type_=ARRAY(BigInteger)))), row_factory=tuple_row
 )

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 import click
 
 from db.driver import driver
+from geo.listing import UnknownDistrict, UnknownLayer
 from open311.cli.edge import Refused, jurisdiction_option, with_app
 from open311.config import settings
 from open311.jurisdictions import cities
-from open311.notify.following import UnknownDistrict
 from open311.reports import snapshots
 from open311.reports.bulk import FORMATS, exported, select_requests
 from open311.reports.geoparquet import NotInstalled
@@ -27,7 +27,13 @@ def export() -> None:
 @jurisdiction_option
 @click.option("--format", "name", type=click.Choice(list(FORMATS)), default="csv", show_default=True)
 @click.option("--year", help="requested in that year, by the city's clock")
-@click.option("--district", "districts", multiple=True, metavar="LAYER:CODE", help="in that district; several: in any of them")
+@click.option(
+    "--district",
+    "districts",
+    multiple=True,
+    metavar="LAYER:CODE",
+    help="in that district; several of one layer: in any; of several layers: in one of each",
+)
 @click.option("--service-code", "service_codes", multiple=True, help="of that service; several: of any of them")
 @click.option("--after", help="behind the request of that service_request_id")
 @with_app
@@ -55,6 +61,8 @@ def export_requests(
             ):
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
+    except UnknownLayer as error:
+        raise Refused(f"layer {error} was not found") from error
     except UnknownDistrict as error:
         raise Refused(f"district {error} was not found") from error
     except NotInstalled as error:

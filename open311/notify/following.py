@@ -27,6 +27,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement
 from db.periods import in_force
+from geo.listing import UnknownDistrict
 from geo.models import Boundary, Layer
 from geo.point import Point
 from geo.queries import latitude, longitude, make_point
@@ -45,10 +46,6 @@ MAX_RADIUS_METRES = 5000
 
 class NotAnAddress(ValueError):
     """What cannot be written to."""
-
-
-class UnknownDistrict(LookupError):
-    """No district of this layer and code is in force; the message is LAYER:CODE."""
 
 
 class TooManyLetters(RuntimeError):

@@ -7,19 +7,17 @@ from functools import lru_cache
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, Text, and_, bindparam, case, cast, func, literal_column, select
+from sqlalchemy import BigInteger, Text, bindparam, case, cast, func, literal_column, select
 from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Copying, Statement
-from db.periods import in_force
-from geo.models import Boundary, Layer
+from geo.listing import boundaries_of
 from open311.cases.numbers import spellings
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City
 from open311.models import RequestDistrict, Service, ServiceRequest
-from open311.notify.following import UnknownDistrict
 from open311.reports import geoparquet
-from open311.reports.open_rows import CITY, NOW, all_districts, open_columns, open_rows
+from open311.reports.open_rows import CITY, all_districts, open_columns, open_rows
 from schemas.bulk import BulkQuery, span
 from schemas.open_data import OpenRequestSchema
 from schemas.representation import Items, Moment, fields_of
@@ -89,14 +87,15 @@ class Selection:
 
 
 def select_requests(connection: "Connection[Any]", query: BulkQuery, city: City, *, now: datetime) -> Selection:
-    """What the query asks for in a city.  Raises UnknownDistrict, and UnknownRequest of `after`."""
+    """What the query asks for in a city.  Raises UnknownLayer, UnknownDistrict, and UnknownRequest of `after`."""
     values: dict[str, Any] = {}
     if query.year is not None:
         values["requested_from"], values["requested_before"] = span(query.year, city.zone)
     if query.service_codes:
         values["service_codes"] = list(query.service_codes)
     if query.districts:
-        values["boundary_ids"] = _boundary_ids(connection, query.districts, jurisdiction_id=city.id, now=now)
+        districts = boundaries_of(connection, query.districts, jurisdiction_id=city.id, now=now)
+        values |= {f"boundary_ids_{number}": ids for number, ids in enumerate(districts.values())}
     if query.after is not None:
         row = _AFTER.run(connection, jurisdiction_id=city.id, numbers=spellings(query.after)).fetchone()
         if row is None:
@@ -147,30 +146,6 @@ def _joined(batches: Iterator[list[memoryview]], format: Format) -> Generator[by
     return count
 
 
-def _boundary_ids(
-    connection: "Connection[Any]", districts: Sequence[tuple[str, str]], *, jurisdiction_id: int, now: datetime
-) -> list[int]:
-    layers, codes = zip(*districts, strict=True)
-    rows = _BOUNDARIES.run(connection, jurisdiction_id=jurisdiction_id, layers=list(layers), codes=list(codes), now=now)
-    found = rows.fetchall()
-    for layer, code in districts:
-        if not any((row.layer, row.code) == (layer, code) for row in found):
-            raise UnknownDistrict(f"{layer}:{code}")
-    return [row.id for row in found]
-
-
-_ASKED = (
-    func.unnest(bindparam("layers", type_=ARRAY(Text)), bindparam("codes", type_=ARRAY(Text)))
-    .table_valued("layer", "code", name="asked")
-    .render_derived()
-)
-_BOUNDARIES = Statement(
-    select(Boundary.id, Layer.code.label("layer"), Boundary.code)
-    .join(Layer, and_(Layer.jurisdiction_id == CITY, Layer.id == Boundary.layer_id))
-    .join(_ASKED, and_(_ASKED.c.layer == Layer.code, _ASKED.c.code == Boundary.code))
-    .where(Boundary.jurisdiction_id == CITY, in_force(Boundary.valid_from, Boundary.valid_to, NOW))
-    .order_by(Boundary.id)
-)
 # Of one that was hidden since, too: whoever has it goes on behind it.
 _AFTER = Statement(
     select(ServiceRequest.id).where(
@@ -186,27 +161,36 @@ _CONDITIONS: dict[str, Any] = {
     "requested_from": ServiceRequest.requested_at >= bindparam("requested_from", type_=_MOMENT),
     "requested_before": ServiceRequest.requested_at < bindparam("requested_before", type_=_MOMENT),
     "service_codes": Service.code == func.any(bindparam("service_codes", type_=ARRAY(Text))),
-    "boundary_ids": ServiceRequest.id.in_(
+}
+
+
+def _condition(name: str) -> Any:
+    """The condition of a value by its name; of boundary_ids_0, boundary_ids_1 and so on: in one district of that layer."""
+    if not name.startswith("boundary_ids"):
+        return _CONDITIONS[name]
+    return ServiceRequest.id.in_(
         select(RequestDistrict.request_id).where(
             RequestDistrict.jurisdiction_id == CITY,
-            RequestDistrict.boundary_id == func.any(bindparam("boundary_ids", type_=ARRAY(BigInteger))),
+            RequestDistrict.boundary_id == func.any(bindparam(name, type_=ARRAY(BigInteger))),
         )
-    ),
-}
-# With these the rows are few of the city's: then districts are looked up for each.
-_NARROW = {"service_codes", "boundary_ids"}
+    )
+
+
+def _is_narrow(used: Sequence[str]) -> bool:
+    """Whether the rows are few of the city's: then districts are looked up for each."""
+    return any(name == "service_codes" or name.startswith("boundary_ids") for name in used)
 
 
 @lru_cache(maxsize=100)
 def copying(format: str, used: tuple[str, ...] = ()) -> Copying:
     """The COPY of a format whose rows meet these conditions; values: jurisdiction_id, public_url, now, and theirs."""
     stamped = None
-    if not _NARROW & set(used):
+    if not _is_narrow(used):
         stamped = all_districts(*([RequestDistrict.request_id > _AFTER_ID] if "after_id" in used else []))
     columns = {name: _shown(name, column, format) for name, column in open_columns(stamped).items()}
     rows = (
         open_rows(*(column.label(name) for name, column in columns.items()), stamped=stamped)
-        .where(*(_CONDITIONS[name] for name in used))
+        .where(*(_condition(name) for name in used))
         .order_by(ServiceRequest.id)
     )
     if format in ("ndjson", "geojson"):

@@ -29,10 +29,10 @@ from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
 from geo.districts import materialized
+from geo.listing import boundaries_of
 from geo.queries import as_tile, bucket, latitude, longitude, make_point, near_box, on_tile
 from geo.tile import EDGE_LATITUDE, Grid, Tile
 from open311.models import RequestDistrict, Service, ServiceRequest
-from open311.reports.districts import boundaries_of
 from schemas.map_query import MapFilters
 
 Row = tuple[Any, ...]
@@ -54,7 +54,10 @@ class Cluster:
 
 
 def find_clusters(connection: "Connection[Any]", grid: Grid, filters: MapFilters, *, jurisdiction_id: int) -> list[Cluster]:
-    """The clusters of the public requests in the cells of a grid, from south-west to north-east.  Raises UnknownDistrict."""
+    """The clusters of the public requests in the cells of a grid, from south-west to north-east.
+
+    Raises UnknownLayer, UnknownDistrict.
+    """
     values = _values(connection, grid, filters, jurisdiction_id=jurisdiction_id)
     return [
         Cluster(lat=lat, long=long, count=count, open=is_open, box=(west, south, east, north), number=number)
@@ -65,7 +68,7 @@ def find_clusters(connection: "Connection[Any]", grid: Grid, filters: MapFilters
 def requests_tile(connection: "Connection[Any]", tile: Tile, filters: MapFilters, *, jurisdiction_id: int) -> bytes:
     """A vector tile of public requests: each lone one in the layer `requests`, several in one cell in `clusters`.
 
-    From LONE_ZOOM on each is a lone one.  Empty where there is none.  Raises UnknownDistrict.
+    From LONE_ZOOM on each is a lone one.  Empty where there is none.  Raises UnknownLayer, UnknownDistrict.
     """
     make = _lone_tile if tile.z >= LONE_ZOOM else _tile
     values = _values(connection, tile.grid, filters, jurisdiction_id=jurisdiction_id)
@@ -75,18 +78,19 @@ def requests_tile(connection: "Connection[Any]", tile: Tile, filters: MapFilters
 
 def _used(values: Mapping[str, Any]) -> tuple[str, ...]:
     """Which parts the statement has."""
-    return tuple(name for name in _PARTS if name in values)
+    return tuple(name for name in values if _is_part(name))
 
 
 def _values(connection: "Connection[Any]", grid: Grid, filters: MapFilters, *, jurisdiction_id: int) -> dict[str, Any]:
-    asked = {
+    asked: dict[str, Any] = {
         "service_codes": filters.service_codes,
         "status": filters.status,
         "requested_from": filters.requested_from,
         "requested_to": filters.requested_to,
-        "boundary_ids": filters.districts
-        and boundaries_of(connection, filters.districts, jurisdiction_id=jurisdiction_id, now=filters.now),
     }
+    if filters.districts:
+        districts = boundaries_of(connection, filters.districts, jurisdiction_id=jurisdiction_id, now=filters.now)
+        asked |= {f"boundary_ids_{number}": ids for number, ids in enumerate(districts.values())}
     boxes = {
         f"{edge}_{number}": degrees for number, box in enumerate(grid.boxes) for edge, degrees in zip(_EDGES, box, strict=True)
     }
@@ -119,17 +123,19 @@ _CONDITIONS: dict[str, Any] = {
 }
 
 
-_PARTS = (*_CONDITIONS, "boundary_ids", "west_1")
+def _is_part(name: str) -> bool:
+    """Whether a value brings a condition, or a second box, with it."""
+    return name in _CONDITIONS or name == "west_1" or name.startswith("boundary_ids")
 
 
-def _is_in_district(used: tuple[str, ...]) -> ColumnElement[bool]:
-    """Whether a request carries the stamp of one of the districts; stamps have its time, by which they are found."""
+def _is_in_district(name: str, used: tuple[str, ...]) -> ColumnElement[bool]:
+    """Whether a request carries the stamp of one of these districts; stamps have its time, by which they are found."""
     times = {"requested_from": RequestDistrict.requested_at >= _FROM, "requested_to": RequestDistrict.requested_at <= _TO}
     return ServiceRequest.id.in_(
         select(RequestDistrict.request_id).where(
             RequestDistrict.jurisdiction_id == _CITY,
-            RequestDistrict.boundary_id == func.any(bindparam("boundary_ids", type_=ARRAY(BigInteger))),
-            *[time for name, time in times.items() if name in used],
+            RequestDistrict.boundary_id == func.any(bindparam(name, type_=ARRAY(BigInteger))),
+            *[time for each, time in times.items() if each in used],
         )
     )
 
@@ -153,7 +159,7 @@ def _placed(used: tuple[str, ...]) -> Select[Any]:
             ServiceRequest.is_public,
             or_(*boxes),
             *[condition for name, condition in _CONDITIONS.items() if name in used],
-            *([_is_in_district(used)] if "boundary_ids" in used else []),
+            *[_is_in_district(name, used) for name in used if name.startswith("boundary_ids")],
         )
         # Skipping none keeps this a part of its own, so that each point is taken apart once and not for every figure.
         .offset(literal_column("0"))

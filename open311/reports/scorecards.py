@@ -14,13 +14,12 @@ from sqlalchemy.orm import aliased
 
 from db.driver import Statement
 from db.periods import in_force
-from geo.listing import UnknownLayer
+from geo.listing import UnknownDistrict, UnknownLayer
 from geo.models import Boundary, Layer
 from geo.queries import box_meets, meets
 from open311.departments import UnknownDepartment
 from open311.jurisdictions import City
 from open311.models import Jurisdiction, ScorecardCell, ScorecardRun, Service
-from open311.notify.following import UnknownDistrict
 from open311.reports import cells
 from open311.services import UnknownService
 from routing.models import Department

@@ -231,10 +231,11 @@ def test_one_district_counts_what_waits_and_what_came_in_with_what_is_private(ge
     assert rows(get("districts/count/C.json"))["requests"] == {"open": 3, "received_last_30_days": 3}
 
 
-def test_counts_under_the_citys_least_are_not_told(get: Any, town: Town, make: Factory):
+def test_counts_under_the_citys_least_are_not_told_nor_what_is_private(get: Any, town: Town, make: Factory):
     ward = town.boundary("C", square(10, 40), layer="count")
     for days in (1, 2, 40):
         _stamped(town, make, ward, age=days * DAY)
+    _stamped(town, make, ward, age=3 * DAY, is_public=False)
     town.city.least_count = 3
     town.keep(town.city)
 

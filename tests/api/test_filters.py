@@ -170,6 +170,17 @@ def test_a_box_is_west_south_east_north_with_its_edges(api: Api, request_at: Any
         assert sorted(api.get("requests", format, bbox=text).ids) == ["CORNER", "INSIDE"]
 
 
+def test_a_box_ends_where_it_is_said_to_end(api: Api, request_at: Any) -> None:
+    """The index keeps boxes in single precision; what lies some centimetres outside is outside."""
+    request_at("INSIDE", long=-122.34, lat=47.6)
+    request_at("BESIDE", long=-122.3400004, lat=47.6)
+    request_at("BELOW", long=-122.33, lat=47.5999996)
+
+    answer = api.get("requests", bbox="-122.34,47.6,-122.3,47.7", count="true")
+
+    assert (answer.ids, answer.headers["X-Total-Count"]) == (["INSIDE"], "1")
+
+
 def test_a_box_may_cross_the_meridian_of_180_degrees(api: Api, request_at: Any) -> None:
     request_at("FIJI-WEST", lat=-17.0, long=179.5)
     request_at("FIJI-EAST", lat=-17.0, long=-179.5)
@@ -222,6 +233,28 @@ def test_districts_of_two_layers_keep_what_lies_in_both(api: Api, request_at: An
     assert api.get("requests", district="ward:W,parish:P").ids == ["ONE"]
     assert sorted(api.get("requests", district="ward:W,parish:P,parish:Q").ids) == ["ONE", "OTHER"]
     assert api.get("requests", district="ward:W,parish:P", service_code="graffiti,noise").ids == ["ONE"]
+
+
+def test_a_district_is_named_alike_wherever_it_is_asked_for(api: Api, request_at: Any, ward: Any) -> None:
+    """By a code with a comma, and of two layers what lies in both."""
+    one, other = request_at("ONE"), request_at("OTHER")
+    ward("Fenway, Kenmore", [one, other])
+    ward("East", [])
+    ward("P", [one], layer="parish")
+    for asked, numbers in (
+        ("ward:Fenway, Kenmore,parish:P", ["ONE"]),
+        (["parish:P", "ward:Fenway, Kenmore"], ["ONE"]),
+        ("ward:East,ward:Fenway, Kenmore", ["ONE", "OTHER"]),
+        ("ward:East,parish:P", []),
+    ):
+        assert sorted(api.get("requests", district=asked).ids) == numbers
+        lines = api.get("bulk/requests", "csv", district=asked).text.splitlines()[1:]
+        assert sorted(line.split(",")[0] for line in lines) == numbers
+        cells = api.get("clusters", district=asked, bbox="-122.5,47.5,-122.2,47.7", zoom="10").rows
+        assert sum(cell["count"] for cell in cells) == len(numbers)
+    page = api.get("districts/ward/Fenway, Kenmore").content
+    for link in page["links"].values():
+        assert api.client.get(link).status_code in (200, 503)
 
 
 def test_a_district_is_the_one_that_is_in_force_now(api: Api, request_at: Any, ward: Any) -> None:
