@@ -52,6 +52,7 @@ class ScorecardFact(Base):
     is_answered: Mapped[bool]
     channel: Mapped[str] = mapped_column(Text)
     boundary_ids: Mapped[list[int]] = mapped_column(ARRAY(BigInteger))
+    is_public: Mapped[bool]
 
 
 class ScorecardCell(Base):
@@ -59,8 +60,9 @@ class ScorecardCell(Base):
 
     grouping (open311.reports.cells) says of which ids the group is; 0 and "" where it has none.  span: "month",
     "quarter" or "year", from the day `starts` on.  Percentiles are in seconds, and the period's own.  Of months alone: hours
-    and weekdays (received by hour of the day, and from Monday on; null where services are told apart), and of the requests
-    that came in then those that at some time were the oldest open one, in order (oldest_requested_at, oldest_closed_at).
+    and weekdays (received by hour of the day, and from Monday on; null where services are told apart), and of the public
+    requests that came in then those that at some time were the oldest open one, in order (oldest_requested_at,
+    oldest_closed_at).
     lapsed: promises that came due then and were not kept by then.
     """
 

@@ -351,7 +351,10 @@ def _by_clock(fact: Any, wanted: Any) -> Any:
 
 
 def _oldest(fact: Any, wanted: Any) -> Any:
-    """By cell of a month, of what came in then and was not closed within it, each that nothing older outlasted."""
+    """By cell of a month, of what is public, came in then and was not closed within it, each that nothing older outlasted.
+
+    Of one request this tells the second, and what is not public is told in numbers alone.
+    """
     each = (
         select(
             fact.c.received,
@@ -360,7 +363,7 @@ def _oldest(fact: Any, wanted: Any) -> Any:
             fact.c.closed_at,
             func.unnest(fact.c.groups).label("group_number"),
         )
-        .where(or_(fact.c.closed_month.is_(None), fact.c.closed_month > fact.c.received_month))
+        .where(fact.c.is_public, or_(fact.c.closed_month.is_(None), fact.c.closed_month > fact.c.received_month))
         .subquery("each")
     )
     ever = literal_column("'infinity'::timestamptz", TIMESTAMP(timezone=True))

@@ -98,6 +98,7 @@ def raw_facts(among: FromClause | None = None) -> Select[Any]:
         "is_answered": request.answered_from.is_not(None),
         "channel": request.channel,
         "boundary_ids": func.coalesce(stamped.c.ids, literal_column("'{}'::bigint[]", ARRAY(BigInteger))),
+        "is_public": request.is_public,
     }
     return (
         select(*[values[name].label(name) for name in COLUMNS])

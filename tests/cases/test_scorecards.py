@@ -156,6 +156,18 @@ def test_the_oldest_open_one_is_that_of_the_end_of_the_period(trees: Working, ge
     }
 
 
+def test_the_oldest_open_one_is_one_that_the_public_sees(trees: Working, get: Get):
+    pothole(trees, at=MARCH)
+    trees.connection.execute("update service_request set is_public = false")
+    assert [(row["open"], row["oldest_open_datetime"]) for row in get(period="2026-03")] == [(1, None)]
+
+    pothole(trees, at=MARCH + DAY)
+
+    for by in ("city", "channel", "department"):
+        rows = [(row["open"], row["oldest_open_datetime"]) for row in get(by=by, period="2026-03") if row["open"]]
+        assert rows == [(2, "2026-03-10T15:00:00Z")], by
+
+
 def test_duplicates_reopened_and_verdicts_count(trees: Working, get: Get):
     leads, follows, again = pothole(trees), pothole(trees), pothole(trees, at=MARCH + HOUR)
     duplicates.link(trees.connection, trees.city, follows, leads, by=ANN, now=MARCH + HOUR)
