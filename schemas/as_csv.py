@@ -2,7 +2,8 @@
 
 import csv
 import io
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import datetime
 from functools import cache
 from typing import Any
 
@@ -26,6 +27,17 @@ def fragments(representation: Representation, rows: Sequence[Sequence[Any]]) -> 
 def wrap(representation: Representation, fragments: Sequence[bytes]) -> bytes:
     """The document of such lines."""
     return _line(list(fields_of(representation.schema))) + b"".join(fragments)
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
+    """The document of rows that no schema has; dates and times as everywhere."""
+    return b"".join(_line([_plain(each) for each in row]) for row in (header, *rows))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return moment.write(value)
+    return plain(value) if isinstance(value, str) else value
 
 
 def plain(text: str) -> str:
@@ -54,4 +66,4 @@ def _change(field: Any) -> Callable[[Any], Any]:
         raise TypeError("a table has no place for things inside things")
     if isinstance(field, Items | Several):
         return lambda value: plain(" ".join(value or ()))
-    return lambda value: plain(value) if isinstance(value, str) else value
+    return _plain

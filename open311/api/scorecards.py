@@ -1,9 +1,7 @@
 """GET scorecards, GET scorecards/compare: figures of the city, its districts, departments, services and channels."""
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
-from io import StringIO
 from typing import Any
 
 from flask import Blueprint, Response, request
@@ -14,10 +12,10 @@ from open311.api.access import arguments, asked_city, public
 from open311.api.respond import FORMATS, respond
 from open311.jurisdictions import City
 from open311.reports.scorecards import NotCountedYet, Scorecard, compared, scorecards
-from schemas.moment import whole_second, write
+from schemas.as_csv import CONTENT_TYPE, table
+from schemas.moment import whole_second
 from schemas.scorecard import COMPARISON, FIGURES, SCORECARDS, ScorecardQuery, read
 
-CSV = "text/csv; charset=utf-8"
 _HOURS, _WEEKDAYS = range(24), range(1, 8)
 _GROUP = ("by", "layer", "code", "name", "service_code", "period", "period_starts", "period_ends", "as_of", "population")
 
@@ -107,13 +105,9 @@ def _filled(numbers: Sequence[Any], length: int) -> Sequence[Any]:
     return numbers or [None] * length
 
 
-def _as_csv(header: Sequence[str], rows: Iterator[Sequence[Any]] | Sequence[Sequence[Any]]) -> Response:
-    """A table; the line ends are those of RFC 4180.  A GET carries an ETag of its bytes."""
-    text = StringIO()
-    writer = csv.writer(text)
-    writer.writerow(header)
-    writer.writerows([write(each) if isinstance(each, datetime) else each for each in row] for row in rows)
-    response = Response(text.getvalue(), content_type=CSV)
+def _as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
+    """A table.  A GET carries an ETag of its bytes."""
+    response = Response(table(header, rows), content_type=CONTENT_TYPE)
     response.add_etag()
     response.make_conditional(request)
     return response

@@ -325,7 +325,7 @@ def test_csv_is_the_same_as_a_table(trees: Working, refresh: Callable[..., Any],
     answer = client.get("/open311/v2/scorecards.csv?jurisdiction_id=small.gov&by=district&layer=ward&period=2026-03")
     compared = client.get("/open311/v2/scorecards/compare.csv?jurisdiction_id=small.gov&district=ward:E,ward:W&period=2026")
 
-    assert answer.content_type == "text/csv; charset=utf-8"
+    assert answer.content_type == "text/csv; charset=utf-8; header=present"
     rows = {row["code"]: row for row in csv.DictReader(StringIO(answer.text))}
     assert (rows["W"]["name"], rows["W"]["received"], rows["W"]["received_hour_11"]) == ("Ward W", "1", "1")
     assert (rows["W"]["period_starts"], rows["W"]["closing_median_hours"]) == ("2026-03-01T05:00:00Z", "")
