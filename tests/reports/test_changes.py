@@ -7,13 +7,17 @@ from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from psycopg import Connection
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from open311.actors import operator
+from open311.city.configuring import put_file
 from open311.models import ServiceRequest
 from open311.reports import changes
 from open311.reports.changes import FeedBeganAnew, begin_anew_if_restored, cursor_now, find_changes, read_cursor
+from schemas.working import STANDARD_STATUSES
 from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED, Smallville
 from tests.factories import HOUR, NOW
 
@@ -188,6 +192,29 @@ def test_names_districts_and_parents_are_changes_of_what_shows_them(committed: S
     copy.catch_up(own)
     assert copy.rows == open_rows_now(own, committed.city.id)
     assert "ward:E" in copy.rows[child][-1]
+
+
+def test_a_status_that_is_renamed_in_a_file_of_casework_is_a_change_of_what_shows_it(
+    committed: Smallville, own: "Connection[Any]"
+) -> None:
+    one, closed = _report(committed, 2)
+    _update(committed, closed, case_status="closed", status="closed", closed_at=NOW)
+    copy = Copy(committed.city.id)
+    copy.catch_up(own)
+
+    _rename_a_status(committed, "open", "Waiting")
+    committed.session.commit()
+
+    assert copy.catch_up(own) == 1
+    assert copy.rows == open_rows_now(own, committed.city.id)
+    assert "Waiting" in copy.rows[one]
+
+
+def _rename_a_status(town: Smallville, code: str, name: str) -> None:
+    """As `open311 casework import statuses.yml` does."""
+    listed = [{**each, "name": name} if each["code"] == code else dict(each) for each in STANDARD_STATUSES]
+    path = town.folder.write("statuses.yml", yaml.safe_dump(listed))
+    put_file(town.session, town.city.id, path, by=operator("Ann"), now=NOW)
 
 
 def test_a_restored_database_begins_anew_and_says_so(committed: Smallville, own: "Connection[Any]") -> None:
