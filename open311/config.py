@@ -193,8 +193,8 @@ class Settings:
 
     @property
     def open_data_folder(self) -> Path:
-        """Where snapshots of open data are kept."""
-        return Path(self.open_data_dir) if self.open_data_dir else var_directory(CHECKOUT) / "open-data"
+        """Where snapshots of open data are kept, from the root: what serves a file would seek it beside the code."""
+        return Path(self.open_data_dir).absolute() if self.open_data_dir else var_directory(CHECKOUT) / "open-data"
 
 
 def _is_url(text: str, *schemes: str) -> bool:

@@ -154,6 +154,20 @@ def test_nothing_else_is_given_away(take: Take, kept: Kept, name: str) -> None:
     assert kept.ask(f"snapshots/..%2f{NAME}/{name}").status_code == 404
 
 
+def test_a_folder_that_is_named_from_where_one_is_serves_its_files(
+    settings: Callable[..., Settings], kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    limits = settings(open_data_dir="open-data")
+
+    snapshots.take_snapshots(int(AT.timestamp()))
+
+    name = kept.names()[0].translate(str.maketrans("", "", "-:"))
+    assert (tmp_path / "open-data" / "boston.gov" / name).is_dir()
+    assert limits.open_data_folder == tmp_path / "open-data"
+    assert kept.ask(f"snapshots/{name}/requests.csv.gz").status_code == 200
+
+
 # --- over the wire -----------------------------------------------------------------------------------------------
 
 
