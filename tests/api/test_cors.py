@@ -103,6 +103,13 @@ def test_a_callback_wraps_the_answer(api_with_a_request: Api, resource: str, nam
     assert read_json(called.body[len(name) + 1 : -2]) == plain.content
 
 
+def test_a_callback_wraps_geojson_too(api_with_a_request: Api) -> None:
+    called = api_with_a_request.ask("requests.geojson?jurisdiction_id=seattle.gov&callback=f", "json")
+
+    assert called.headers["Content-Type"] == "application/javascript; charset=utf-8"
+    assert read_json(called.body[2:-2])["type"] == "FeatureCollection"
+
+
 @pytest.mark.statement(72)
 def test_a_callback_holds_no_line_end_of_old_javascript(api_with_a_request: Api) -> None:
     text = api_with_a_request.get("requests", callback="f").text
