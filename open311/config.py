@@ -52,7 +52,10 @@ class Settings:
         "the jurisdiction_id meant when a call names none, when it is loaded (script/server: boston.gov)",
     )
     public_url: str = _setting(
-        "OPEN311_PUBLIC_URL", "", "scheme and host under which clients see the service; unset: those of each call"
+        "OPEN311_PUBLIC_URL",
+        "",
+        "scheme and host under which clients see the service; unset: those of each call, and commands and the worker, "
+        "which get none, write the photos kept here as paths",
     )
     endpoint_type: str = _setting("OPEN311_ENDPOINT_TYPE", "production", "`production` or `test`, as discovery says it")
     media_dir: str = _setting("OPEN311_MEDIA_DIR", "", "folder of the photos; unset: `var/media` of the checkout")
@@ -193,8 +196,8 @@ class Settings:
 
     @property
     def open_data_folder(self) -> Path:
-        """Where snapshots of open data are kept."""
-        return Path(self.open_data_dir) if self.open_data_dir else var_directory(CHECKOUT) / "open-data"
+        """Where snapshots of open data are kept, from the root: what serves a file would seek it beside the code."""
+        return Path(self.open_data_dir).absolute() if self.open_data_dir else var_directory(CHECKOUT) / "open-data"
 
 
 def _is_url(text: str, *schemes: str) -> bool:

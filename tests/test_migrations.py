@@ -6,6 +6,7 @@ from typing import Any
 import psycopg
 import pytest
 from alembic import command
+from alembic.script import Script, ScriptDirectory
 from psycopg.rows import namedtuple_row
 
 from db.cluster import Cluster
@@ -136,3 +137,13 @@ def test_a_key_that_would_be_good_for_more_is_revoked_when_its_scopes_are_taken_
 
     good = rows(first, "select name from api_key where revoked_at is null order by name")
     assert [row.name for row in good] == ["both", "report"]
+
+
+VERSIONS = list(ScriptDirectory.from_config(configuration("")).walk_revisions())
+
+
+@pytest.mark.parametrize("each", VERSIONS, ids=lambda each: each.revision)
+def test_a_version_says_which_one_it_is_behind(each: Script):
+    behind = f"after {each.down_revision}" if each.down_revision else "the first"
+
+    assert f"\nRevision {each.revision}, {behind}.\n" in each.module.__doc__

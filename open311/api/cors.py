@@ -1,6 +1,6 @@
 """Which pages may read us: every one.  No cookie is ever looked at here; keys may name the origins they are good for."""
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response, current_app, request
 
 
 def add(api: Blueprint) -> None:
@@ -22,12 +22,14 @@ def allow_every_origin(response: Response) -> Response:
     headers = response.headers
     headers["Access-Control-Allow-Origin"] = "*"
     headers["Access-Control-Expose-Headers"] = (
-        "ETag, Link, X-Next-Cursor, X-Page-Size, X-Total-Count, X-Changes-Cursor, Retry-After"
+        "Accept-Ranges, Content-Disposition, Content-Range, ETag, Link, Retry-After, "
+        "X-Changes-Cursor, X-Next-Cursor, X-Page-Size, X-Total-Count"
     )
     headers["X-Content-Type-Options"] = "nosniff"
     if request.method == "OPTIONS":
         headers["Access-Control-Allow-Methods"] = "GET, HEAD, POST, OPTIONS"
-        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key, If-None-Match"
+        headers["Access-Control-Allow-Headers"] = "Authorization, Content-Type, Idempotency-Key, If-None-Match, If-Range, Range"
         headers["Access-Control-Max-Age"] = "86400"
-        headers["Allow"] = "GET, HEAD, POST, OPTIONS"
+        # What a page may send to any of ours is one thing, what can be done with this resource another.
+        headers["Allow"] = ", ".join(sorted(current_app.make_default_options_response().allow))
     return response

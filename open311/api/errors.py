@@ -14,6 +14,7 @@ from open311.api.bulk import TooManyAtOnce
 from open311.api.cors import allow_every_origin
 from open311.api.form import BadForm
 from open311.api.respond import respond
+from open311.api.scorecards import NothingToCompare
 from open311.cases.saved import UnknownQuery
 from open311.cases.search import UnknownRequest, UnknownToken
 from open311.cases.statuses import StatusNotAllowed, TooLateToReopen
@@ -50,6 +51,7 @@ STATUS: dict[type[Exception], tuple[int, str]] = {
     UnknownDistrict: (404, "district {} was not found"),
     UnknownDepartment: (404, "department {} was not found"),
     UnknownLayer: (404, "layer {} was not found"),
+    NothingToCompare: (404, "{}"),
     TooManyLetters: (429, "{}"),
     FeedBeganAnew: (410, "cursor {} is of an earlier database: read everything again, from cursor=*"),
     UnknownWord: (400, "{}"),

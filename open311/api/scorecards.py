@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Blueprint, Response, request
-from werkzeug.exceptions import NotFound, ServiceUnavailable
+from werkzeug.exceptions import ServiceUnavailable
 
 from db.driver import driver
 from open311.api.access import arguments, asked_city, public
@@ -14,10 +14,15 @@ from open311.jurisdictions import City
 from open311.reports.scorecards import NotCountedYet, Scorecard, compared, scorecards
 from schemas.as_csv import CONTENT_TYPE, table
 from schemas.moment import whole_second
-from schemas.scorecard import COMPARISON, FIGURES, SCORECARDS, ScorecardQuery, read
+from schemas.problems import Problems
+from schemas.scorecard import COMPARISON, DEPARTMENT, DISTRICT, FIGURES, SCORECARDS, ScorecardQuery, read
 
 _HOURS, _WEEKDAYS = range(24), range(1, 8)
 _GROUP = ("by", "layer", "code", "name", "service_code", "period", "period_starts", "period_ends", "as_of", "population")
+
+
+class NothingToCompare(LookupError):
+    """What was asked for has figures in one of two periods only; the message names it and the period."""
 
 
 def add_routes(api: Blueprint) -> None:
@@ -67,11 +72,23 @@ def _asked() -> list[Scorecard]:
 def _compared() -> tuple[Scorecard, Scorecard]:
     city = asked_city()
     now = whole_second(datetime.now(UTC))
-    found = _read(city, read(arguments(), zone=city.zone, now=now, is_comparison=True), now=now)
+    asked = read(arguments(), zone=city.zone, now=now, is_comparison=True)
+    named = {DISTRICT: asked.districts, DEPARTMENT: asked.departments}
+    if not named.get(asked.by, True):
+        raise Problems([f"{asked.by} must be named: one is compared in two periods"])
+    found = _read(city, asked, now=now)
     if len(found) != 2:
-        # A district that was drawn in one of the periods only, a service that is retired and had no requests.
-        raise NotFound
+        raise NothingToCompare(_missing(asked, found))
     return found[0], found[1]
+
+
+def _missing(asked: ScorecardQuery, found: Sequence[Scorecard]) -> str:
+    """What cannot be compared, and why: a sentence."""
+    has = {each.period.name for each in found}
+    when = " and ".join(each.name for each in asked.periods if each.name not in has)
+    if asked.districts:
+        return f"district {':'.join(asked.districts[0])} was not drawn in {when}"
+    return f"service_code {asked.service_code} is retired, and had no requests in {when}"
 
 
 def _read(city: City, asked: ScorecardQuery, *, now: datetime) -> list[Scorecard]:

@@ -76,7 +76,9 @@ def saved(connection: "Connection[Any]", *, jurisdiction_id: int) -> list[Saved]
 
 
 def find_saved(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> Saved:
-    """The one under this name.  Raises UnknownQuery."""
+    """The one under this name.  Raises UnknownQuery, for what can be no name (a NUL, which no statement takes) too."""
+    if not _CODE.fullmatch(code):
+        raise UnknownQuery(code)
     row = _ONE.run(connection, jurisdiction_id=jurisdiction_id, code=code).fetchone()
     if row is None:
         raise UnknownQuery(code)

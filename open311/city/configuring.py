@@ -14,6 +14,7 @@ from open311.actors import CONFIGURE, SYSTEM, Actor, NotAllowed, may
 from open311.city.calendars import calendars_of, drop_calendars, put_calendars
 from open311.city.folder import read_calendars
 from open311.city.lines import BadFile, load_list
+from open311.city.names import names_shown, tell_of_names
 from open311.city.rules import Known, known_here
 from open311.city.targets import read_targets
 from open311.city.working import (
@@ -94,7 +95,9 @@ def put_file(session: Session, city_id: int, path: Path, *, by: Actor, reason: s
     if found.is_nothing:
         return found
     _require_own(session, city_id, kind, getattr(before, kind), items, by)
+    shown_before = names_shown(session, city_id)
     put_working(session, city_id, after)
+    tell_of_names(session, city_id, before=shown_before, after=names_shown(session, city_id))
     keep_change(session, city_id, found, getattr(before, kind), by=by, reason=reason, now=now)
     return found
 

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, or_, select, text, update
+from sqlalchemy import delete, select, text, update
 from sqlalchemy.orm import Session, aliased
 
 from db import driver_connection
@@ -19,9 +19,10 @@ from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.configuring import keep_what_a_load_changed
 from open311.city.folder import CALENDARS, CityFolder
 from open311.city.lines import BadFile, Lines
+from open311.city.names import names_shown, tell_of_names
 from open311.city.rules import put_rules
 from open311.city.working import one_load_at_a_time, put_working, working_of
-from open311.models import CaseStatus, Jurisdiction, Service, ServiceAttribute, ServiceRequest
+from open311.models import Jurisdiction, Service, ServiceAttribute, ServiceRequest
 from open311.models.request import THIS_TRANSACTION
 from routing.models import Department
 from schemas import moment
@@ -53,7 +54,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     The changeset of discovery moves when a service or a definition is another than before.  Adds and flushes.
     """
     city = _jurisdiction(session, folder, now=now)
-    before, shown_before = _definitions(session, city.id), _names(session, city.id)
+    before, shown_before = _definitions(session, city.id), names_shown(session, city.id)
     departments = _departments(session, city.id, folder.departments)
     layers = _layers(session, city, folder, now=now)
     _services(session, city.id, folder.services, layers=layers)
@@ -70,7 +71,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     city.default_department_id = departments[folder.jurisdiction["default_department"]]
     city.names_version = Jurisdiction.names_version + 1
     session.flush()
-    _tell_of_names(session, city.id, before=shown_before, after=_names(session, city.id))
+    tell_of_names(session, city.id, before=shown_before, after=names_shown(session, city.id))
     if before != _definitions(session, city.id):
         # A second load within a second is a change all the same.
         city.changed_at = max(now, city.changed_at + timedelta(seconds=1)) if any(before) else now
@@ -207,38 +208,6 @@ def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) ->
         .values(changed_in=THIS_TRANSACTION)
         .execution_options(synchronize_session=False)
     )
-
-
-def _names(session: Session, city_id: int) -> dict[tuple[str, Any], tuple[Any, ...]]:
-    """What requests show of their service, department or unit, and status."""
-    asked: dict[str, Any] = {
-        "service": select(Service.id, Service.code, Service.name, Service.notice, Service.service_group).where(
-            Service.jurisdiction_id == city_id
-        ),
-        "department": select(Department.id, Department.code, Department.name).where(Department.jurisdiction_id == city_id),
-        "status": select(CaseStatus.code, CaseStatus.name).where(CaseStatus.jurisdiction_id == city_id),
-    }
-    return {(name, row[0]): tuple(row) for name, query in asked.items() for row in session.execute(query)}
-
-
-def _tell_of_names(
-    session: Session, city_id: int, *, before: Mapping[tuple[str, Any], Any], after: Mapping[tuple[str, Any], Any]
-) -> None:
-    """Tell the feed of changes of every request that shows a name which is another now."""
-    columns = {
-        "service": (ServiceRequest.service_id,),
-        "department": (ServiceRequest.department_id, ServiceRequest.unit_id),
-        "status": (ServiceRequest.case_status,),
-    }
-    for name, theirs in columns.items():
-        changed = [key[1] for key, shown in before.items() if key[0] == name and after.get(key, shown) != shown]
-        if changed:
-            session.execute(
-                update(ServiceRequest)
-                .where(ServiceRequest.jurisdiction_id == city_id, or_(*[column.in_(changed) for column in theirs]))
-                .values(changed_in=THIS_TRANSACTION)
-                .execution_options(synchronize_session=False)
-            )
 
 
 def _layers(session: Session, city: Jurisdiction, folder: CityFolder, *, now: datetime) -> dict[str, int]:

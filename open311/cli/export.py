@@ -61,6 +61,7 @@ def export_requests(
             ):
                 sys.stdout.buffer.write(chunk)
             sys.stdout.buffer.flush()
+        _warn_of_paths()
     except UnknownLayer as error:
         raise Refused(f"layer {error} was not found") from error
     except UnknownDistrict as error:
@@ -91,4 +92,11 @@ def take_snapshot(jurisdiction_id: str, names: tuple[str, ...], keep: int | None
             )
     except (NotTaken, NotInstalled) as error:
         raise Refused(str(error)) from error
+    _warn_of_paths()
     click.echo(f"{city.name}: {taken.rows} requests in {len(taken.files)} files in {taken.folder}")
+
+
+def _warn_of_paths() -> None:
+    """A command sees no address by which it is called, as the service does: without the setting there is none to write."""
+    if not settings().public_url:
+        click.echo("warning: OPEN311_PUBLIC_URL is not set: media_url of photos kept here is a path (/media/…)", err=True)

@@ -64,18 +64,23 @@ class Difference:
 @queue.periodic(cron="*/5 * * * *")
 @queue.task(name="refresh_scorecards", retry=PATIENTLY)
 def refresh_scorecards(timestamp: int) -> None:
-    """Job of every five minutes: bring the figures of every city up to date.  Twice, or two at once, change nothing."""
+    """Job of every five minutes: bring the figures of every city up to date.  Twice, or two at once, change nothing.
+
+    A city that somebody is counting is left to them: the others do not wait for it.
+    """
     with driver.connection() as connection:
         cities = [row.id for row in _CITIES.run(connection)]
     for jurisdiction_id in cities:
         with driver.transaction() as connection:
+            if not _TRY_TO_HOLD.run(connection, jurisdiction_id=jurisdiction_id).fetchall()[0].is_held:
+                continue
             refresh(connection, jurisdiction_id=jurisdiction_id, now=whole_second(datetime.now(UTC)))
 
 
 def refresh(connection: "Connection[Any]", *, jurisdiction_id: int, now: datetime, is_whole: bool = False) -> Refreshed:
     """Count anew what changed since the last time, or (is_whole, or the first time) everything."""
-    # Held before anything is looked at, so that who waited for another refresh sees what that one did.
-    connection.execute("lock table scorecard_run in exclusive mode")
+    # Held before anything is looked at, so that who waited for another refresh of the city sees what that one did.
+    _HOLD.run(connection, jurisdiction_id=jurisdiction_id)
     city = _CITY.run(connection, jurisdiction_id=jurisdiction_id).fetchone()
     assert city is not None
     last = _LAST.run(connection, jurisdiction_id=jurisdiction_id).fetchone()
@@ -139,9 +144,10 @@ def _make_all(connection: "Connection[Any]", **key: Any) -> Refreshed:
         statement.run(connection, **key)
     with _planned(connection):
         requests = _COUNT_ALL.run(connection, **key).rowcount
-        connection.execute("analyze scorecard_fact")
+        # Who counts another city analyzes too, and holds that until the end; nobody waits for it.
+        connection.execute("analyze (skip_locked) scorecard_fact")
         made = _FILL_ALL.run(connection, **key).rowcount
-    connection.execute("analyze scorecard_cell")
+    connection.execute("analyze (skip_locked) scorecard_cell")
     return Refreshed(requests=requests, cells=made)
 
 
@@ -206,6 +212,10 @@ _MOMENT = TIMESTAMP(timezone=True)
 
 _CITIES = Statement(select(Jurisdiction.id).order_by(Jurisdiction.id))
 _CITY = Statement(select(Jurisdiction.timezone, Jurisdiction.changes_epoch).where(Jurisdiction.id == CITY))
+# One refresh of a city at a time; as long as the transaction goes on.
+_KEY_OF_CITY = func.hashtextextended("open311 scorecards", CITY)
+_HOLD = Statement(select(func.pg_advisory_xact_lock(_KEY_OF_CITY)))
+_TRY_TO_HOLD = Statement(select(func.pg_try_advisory_xact_lock(_KEY_OF_CITY).label("is_held")))
 _LAST = Statement(select(*ScorecardRun.__table__.columns).where(ScorecardRun.jurisdiction_id == CITY))
 _NUMBER_OF = "cast(cast({} as text) as bigint)"
 _SEEN = Statement(

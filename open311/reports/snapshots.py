@@ -276,6 +276,8 @@ def take_snapshots(timestamp: int) -> None:
     due, limits = datetime.fromtimestamp(timestamp, UTC), settings()
     with driver.connection() as connection:
         cities = read_cities(connection)
+    if not limits.public_url:
+        log.warning("OPEN311_PUBLIC_URL is not set: media_url of photos kept here is a path")
     failed = None
     for city in cities:
         shelf = shelf_of(limits.open_data_folder, city.jurisdiction_id)

@@ -275,7 +275,7 @@ def test_odd_text_in_an_argument_finds_nothing(api: Api, text: str, format: str)
 
 @in_both_formats
 @pytest.mark.parametrize("text", ["%00", "A%00B", "%ff", "%ED%A0%80", "%F0%9F%95%B3", "%0B", "'--", "%25", "%20", "x" * 5000])
-@pytest.mark.parametrize("resource", ["services", "requests", "request", "tokens"])
+@pytest.mark.parametrize("resource", ["services", "requests", "request", "tokens", "queries"])
 def test_odd_text_in_a_path_is_not_found(api: Api, resource: str, text: str, format: str) -> None:
     answer = api.ask(f"{resource}/{text}.{format}?jurisdiction_id=seattle.gov", format)
 

@@ -28,7 +28,8 @@ def test_every_origin_may_read(api_with_a_request: Api, resource: str, headers: 
     assert answer.status == 200
     assert answer.headers["Access-Control-Allow-Origin"] == "*"
     assert "Access-Control-Allow-Credentials" not in answer.headers
-    assert "ETag" in answer.headers["Access-Control-Expose-Headers"]
+    exposed = answer.headers["Access-Control-Expose-Headers"].split(", ")
+    assert {"ETag", "Content-Range", "Accept-Ranges", "Content-Disposition", "X-Changes-Cursor"} <= set(exposed)
 
 
 @pytest.mark.statement(72)
@@ -57,7 +58,25 @@ def test_a_preflight_is_answered(client: FlaskClient, resource: str, format: str
     assert response.get_data() == b""
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert "POST" in response.headers["Access-Control-Allow-Methods"]
-    assert "Idempotency-Key" in response.headers["Access-Control-Allow-Headers"]
+    taken = response.headers["Access-Control-Allow-Headers"].split(", ")
+    assert {"Idempotency-Key", "If-None-Match", "If-Range", "Range"} <= set(taken)
+
+
+@pytest.mark.parametrize(
+    ("resource", "methods"),
+    [
+        pytest.param("requests.json", "GET, HEAD, OPTIONS, POST", id="read and write"),
+        pytest.param("servicerequestupdates.xml", "GET, HEAD, OPTIONS, POST", id="updates"),
+        pytest.param("services.json", "GET, HEAD, OPTIONS", id="read"),
+        pytest.param("bulk/requests.csv", "GET, HEAD, OPTIONS", id="file"),
+        pytest.param("followers.json", "OPTIONS, POST", id="write"),
+    ],
+)
+def test_options_names_what_can_be_done_with_a_resource(client: FlaskClient, resource: str, methods: str) -> None:
+    response = client.options(f"{BASE}/{resource}")
+
+    assert response.status_code == 204
+    assert response.headers["Allow"] == methods
 
 
 @pytest.mark.statement(72)
@@ -82,6 +101,13 @@ def test_a_callback_wraps_the_answer(api_with_a_request: Api, resource: str, nam
     assert called.text.startswith(f"{name}(")
     assert called.text.endswith(");")
     assert read_json(called.body[len(name) + 1 : -2]) == plain.content
+
+
+def test_a_callback_wraps_geojson_too(api_with_a_request: Api) -> None:
+    called = api_with_a_request.ask("requests.geojson?jurisdiction_id=seattle.gov&callback=f", "json")
+
+    assert called.headers["Content-Type"] == "application/javascript; charset=utf-8"
+    assert read_json(called.body[2:-2])["type"] == "FeatureCollection"
 
 
 @pytest.mark.statement(72)

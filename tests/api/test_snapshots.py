@@ -154,6 +154,20 @@ def test_nothing_else_is_given_away(take: Take, kept: Kept, name: str) -> None:
     assert kept.ask(f"snapshots/..%2f{NAME}/{name}").status_code == 404
 
 
+def test_a_folder_that_is_named_from_where_one_is_serves_its_files(
+    settings: Callable[..., Settings], kept: Kept, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    limits = settings(open_data_dir="open-data")
+
+    snapshots.take_snapshots(int(AT.timestamp()))
+
+    name = kept.names()[0].translate(str.maketrans("", "", "-:"))
+    assert (tmp_path / "open-data" / "boston.gov" / name).is_dir()
+    assert limits.open_data_folder == tmp_path / "open-data"
+    assert kept.ask(f"snapshots/{name}/requests.csv.gz").status_code == 200
+
+
 # --- over the wire -----------------------------------------------------------------------------------------------
 
 
@@ -178,19 +192,30 @@ def test_a_file_is_continued_by_range(take: Take, kept: Kept, make: Factory) -> 
     assert beyond.headers["Content-Range"] == f"bytes */{len(body)}"
 
 
-def test_a_file_may_be_held_for_long(take: Take, kept: Kept) -> None:
+def test_a_file_is_held_for_minutes_and_then_asked_for_again(take: Take, kept: Kept) -> None:
     take()
 
     response = kept.ask(f"snapshots/{NAME}/requests.csv.gz")
     head = kept.ask(f"snapshots/{NAME}/requests.csv.gz", "HEAD")
     again = kept.ask(f"snapshots/{NAME}/requests.csv.gz", headers={"If-None-Match": response.headers["ETag"]})
 
-    assert "immutable" in response.headers["Cache-Control"]
+    for each in (response, head, again):
+        assert each.headers["Cache-Control"] == "public, max-age=300, must-revalidate"
     assert response.content_type == "application/gzip"
     assert "Content-Encoding" not in response.headers
     assert response.headers["Access-Control-Allow-Origin"] == "*"
     assert int(head.headers["Content-Length"]) == len(response.get_data())
     assert again.status_code == 304
+
+
+def test_a_file_that_was_thrown_away_is_gone_for_who_held_it(take: Take, kept: Kept) -> None:
+    take()
+    held = kept.ask(f"snapshots/{NAME}/requests.csv.gz")
+
+    take(AT + timedelta(days=1), keep=1)
+
+    again = kept.ask(f"snapshots/{NAME}/requests.csv.gz", headers={"If-None-Match": held.headers["ETag"]})
+    assert again.status_code == 404
 
 
 # --- never half done ---------------------------------------------------------------------------------------------

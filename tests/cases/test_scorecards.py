@@ -2,22 +2,29 @@
 
 import csv
 import random
+import threading
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from io import StringIO
 from typing import Any
 
+import psycopg
 import pytest
 from flask.testing import FlaskClient
+from psycopg import Connection
 
+from db.driver import driver
 from open311.actors import operator
 from open311.cases import assignment, duplicates, rerouting, statuses
 from open311.cases.rerouting import Changes
+from open311.jurisdictions import read_cities
 from open311.reports import rollups
 from tests.api.wire import Answer, xml_root
-from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED
+from tests.cases.conftest import waiting_for_a_lock
+from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED, Smallville
 from tests.cases.working import Working
+from tests.small_city import EAST, WEST
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 MARCH = datetime(2026, 3, 9, 15, 0, tzinfo=UTC)  # a Monday, 11 in the morning
@@ -412,12 +419,79 @@ def test_what_is_not_there_is_404(
         pytest.param({"period": "2026-01,2026-02", "district": "ward:W,ward:E"}, id="four"),
         pytest.param({"by": "service", "period": "2026-01,2026-02"}, id="many services"),
         pytest.param({"period": "2026-01,2026"}, id="of two lengths"),
+        pytest.param({"period": "2026-01,2026-02", "by": "district", "layer": "ward"}, id="all districts"),
+        pytest.param({"period": "2026-01,2026-02", "by": "department"}, id="all departments"),
     ],
 )
 def test_a_comparison_is_of_two(refresh: Callable[..., Any], ask: Callable[..., Answer], arguments: dict[str, str]):
     refresh()
 
     assert ask("scorecards/compare", **arguments).status == 400
+
+
+@pytest.mark.parametrize("format", ["json", "xml"])
+@pytest.mark.parametrize("arguments", [{}, {"by": "service", "service_code": "pothole"}], ids=["district", "service in it"])
+def test_a_district_that_was_drawn_in_one_of_two_periods_is_named_with_the_other(
+    trees: Working, refresh: Callable[..., Any], ask: Callable[..., Answer], arguments: dict[str, str], format: str
+):
+    pothole(trees)
+    began = datetime(2026, 5, 10, 4, tzinfo=UTC)
+    trees.stamp(trees.publish({"W": WEST, "N": EAST}, valid_from=began), now=began)
+    refresh()
+
+    answer = ask("scorecards/compare", format, district="ward:N", period="2026-03,2026-05", **arguments)
+
+    assert (answer.status, answer.problem) == (404, "district ward:N was not drawn in 2026-03")
+
+
+def test_a_service_that_is_retired_is_compared_where_it_had_requests(
+    trees: Working, refresh: Callable[..., Any], ask: Callable[..., Answer]
+):
+    pothole(trees)
+    trees.connection.execute("update service set is_active = false where code = 'pothole'")
+    refresh()
+
+    answer = ask("scorecards/compare", by="service", service_code="pothole", period="2026-02,2026-03")
+
+    assert answer.status == 404
+    assert answer.problem == "service_code pothole is retired, and had no requests in 2026-02"
+
+
+def test_a_city_that_is_being_counted_holds_up_no_other(own_town: Smallville, own: "Connection[Any]", own_url: str):
+    others = [city.id for city in read_cities(own) if city.id != own_town.city.id]
+    own_town.session.commit()
+    with psycopg.connect(own_url, options="-c timezone=UTC") as counting:
+        rollups.refresh(counting, jurisdiction_id=own_town.city.id, now=NOW)
+        own.execute("set lock_timeout = '5s'")
+
+        with driver.bound_to(own):
+            rollups.refresh_scorecards(0)
+
+        counted = {row.jurisdiction_id for row in own.execute("select jurisdiction_id from scorecard_run")}
+        assert counted == set(others)
+        counting.rollback()
+
+
+def test_who_waited_for_another_refresh_counts_behind_it(own_town: Smallville, own: "Connection[Any]", own_url: str):
+    key: dict[str, Any] = {"jurisdiction_id": own_town.city.id, "now": NOW}
+    own_town.report(IN_WEST, at=MARCH)
+    own_town.session.commit()
+    done: list[rollups.Refreshed] = []
+
+    def refresh_too() -> None:
+        with psycopg.connect(own_url, options="-c timezone=UTC") as connection:
+            done.append(rollups.refresh(connection, **key))
+
+    with psycopg.connect(own_url, options="-c timezone=UTC") as counting:
+        assert rollups.refresh(counting, **key).requests == 1
+        other = threading.Thread(target=refresh_too)
+        other.start()
+        waiting_for_a_lock(own)
+        counting.commit()
+        other.join(timeout=30)
+
+    assert [each.requests for each in done] == [0]
+    assert rollups.differences(own, jurisdiction_id=own_town.city.id) == []
 
 
 def test_every_cell_is_what_the_rows_say_after_any_mix_of_writes(trees: Working, refresh: Callable[..., Any]):

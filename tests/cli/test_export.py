@@ -79,6 +79,33 @@ def test_a_snapshot_is_written_and_its_checksums_hold(run: Run, tmp_path: Path, 
         assert hashlib.sha256((folder / name).read_bytes()).hexdigest() == digest
 
 
+@pytest.mark.parametrize("words", [("requests",), ("snapshot", "--format", "csv")], ids=["requests", "snapshot"])
+def test_photos_that_will_be_paths_are_warned_of_once(
+    run: Run, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPEN311_OPEN_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("OPEN311_PUBLIC_URL", raising=False)
+
+    result = run("export", *words, *SMALL)
+
+    assert result.exit_code == 0, result.output
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("warning: OPEN311_PUBLIC_URL is not set: media_url of photos kept here is a path")
+
+
+@pytest.mark.parametrize("words", [("requests",), ("snapshot", "--format", "csv")], ids=["requests", "snapshot"])
+def test_nothing_is_warned_of_where_the_address_is_known(
+    run: Run, words: tuple[str, ...], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPEN311_OPEN_DATA_DIR", str(tmp_path))
+    monkeypatch.setenv("OPEN311_PUBLIC_URL", "https://311.example")
+
+    result = run("export", *words, *SMALL)
+
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+
+
 def test_a_folder_that_takes_no_snapshot_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("OPEN311_OPEN_DATA_DIR", str(tmp_path / "file"))

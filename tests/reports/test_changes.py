@@ -3,19 +3,26 @@
 import random
 import threading
 import time
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
+import yaml
 from psycopg import Connection
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from open311.actors import operator
+from open311.city.configuring import put_file
 from open311.models import ServiceRequest
+from open311.people.redacting import Redaction, redact
 from open311.reports import changes
 from open311.reports.changes import FeedBeganAnew, begin_anew_if_restored, cursor_now, find_changes, read_cursor
+from schemas.working import STANDARD_STATUSES
 from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED, Smallville
 from tests.factories import HOUR, NOW
+from tests.small_city import SmallCity
 
 ROWS = "select id, is_public from service_request where jurisdiction_id = %s"
 
@@ -173,7 +180,9 @@ def test_names_districts_and_parents_are_changes_of_what_shows_them(committed: S
     _update(committed, child, parent_id=parent_id)
     copy = Copy(committed.city.id)
     copy.catch_up(own)
-    assert copy.rows[child][-2:] == (parent, ["ward:W"]) or "ward:W" in copy.rows[child][-1]
+    parent_shown, districts = copy.rows[child][-2:]
+    assert parent_shown == parent
+    assert "ward:W" in districts
 
     committed.folder.change("services.yml", "service_name: Pothole", "service_name: Hole in the road")
     committed.load(now=NOW)
@@ -188,6 +197,29 @@ def test_names_districts_and_parents_are_changes_of_what_shows_them(committed: S
     copy.catch_up(own)
     assert copy.rows == open_rows_now(own, committed.city.id)
     assert "ward:E" in copy.rows[child][-1]
+
+
+def test_a_status_that_is_renamed_in_a_file_of_casework_is_a_change_of_what_shows_it(
+    committed: Smallville, own: "Connection[Any]"
+) -> None:
+    one, closed = _report(committed, 2)
+    _update(committed, closed, case_status="closed", status="closed", closed_at=NOW)
+    copy = Copy(committed.city.id)
+    copy.catch_up(own)
+
+    _rename_a_status(committed, "open", "Waiting")
+    committed.session.commit()
+
+    assert copy.catch_up(own) == 1
+    assert copy.rows == open_rows_now(own, committed.city.id)
+    assert "Waiting" in copy.rows[one]
+
+
+def _rename_a_status(town: Smallville, code: str, name: str) -> None:
+    """As `open311 casework import statuses.yml` does."""
+    listed = [{**each, "name": name} if each["code"] == code else dict(each) for each in STANDARD_STATUSES]
+    path = town.folder.write("statuses.yml", yaml.safe_dump(listed))
+    put_file(town.session, town.city.id, path, by=operator("Ann"), now=NOW)
 
 
 def test_a_restored_database_begins_anew_and_says_so(committed: Smallville, own: "Connection[Any]") -> None:
@@ -223,30 +255,36 @@ def test_whoever_has_a_file_goes_on_from_its_cursor(committed: Smallville, own: 
 
 
 WRITERS, SECONDS = 4, 6.0
+KINDS = {"report": 4, "describe": 4, "hide": 2, "show": 2, "redact": 1, "rename": 0.8}
 
 
 def test_a_copy_is_the_same_as_the_database_after_any_mix_of_writes(
-    committed: Smallville, own_url: str, own: "Connection[Any]"
+    committed: Smallville, own_url: str, own: "Connection[Any]", tmp_path: Path
 ) -> None:
-    numbers = _report(committed, 8)
+    numbers = _report(committed, 8, description="A hole")
     is_over = threading.Event()
     faults: list[BaseException] = []
     written: list[str] = []
+    # Each writer's own files of the city, which it changes and puts in place.
+    folders = [SmallCity(tmp_path / f"small-{seed}") for seed in range(WRITERS)]
 
     def write(seed: int) -> None:
         chance = random.Random(seed)
         try:
             with Session(committed.session.get_bind()) as session:
                 town = committed.through(session)
+                town.folder = folders[seed]
                 while not is_over.is_set():
                     # Its number drawn early, ended late, in another order than the others.
                     session.execute(select(1))
-                    _write(town, session, chance, numbers, written)
+                    kind, new = _write(town, session, chance, numbers)
                     time.sleep(chance.random() * 0.03)
                     if chance.random() < 0.15:
                         session.rollback()
                     else:
                         session.commit()
+                        written.append(kind)
+                        numbers.extend(new)
         except BaseException as error:
             faults.append(error)
 
@@ -269,29 +307,26 @@ def test_a_copy_is_the_same_as_the_database_after_any_mix_of_writes(
     assert polls > 5
     assert len(written) > 50
     assert copy.rows == open_rows_now(own, committed.city.id)
-    assert {"hide", "report", "describe", "rename"} <= set(written)
+    assert set(written) == set(KINDS)
 
 
-def _write(town: Smallville, session: Session, chance: random.Random, numbers: list[str], written: list[str]) -> None:
-    kind = chance.choices(["report", "describe", "hide", "show", "erase", "rename"], [4, 4, 2, 2, 1, 0.5])[0]
-    number = chance.choice(numbers)
-    theirs = (ServiceRequest.jurisdiction_id == town.city.id, ServiceRequest.number == number)
+def _write(town: Smallville, session: Session, chance: random.Random, numbers: list[str]) -> tuple[str, list[str]]:
+    """Something of what changes requests: what it was, and the numbers that are new once it is committed."""
+    (kind,) = chance.choices(list(KINDS), list(KINDS.values()))
+    number, word = chance.choice(numbers), f"{chance.random()}"
     if kind == "report":
-        number = town.report(chance.choice([IN_WEST, IN_EAST]), at=NOW - HOUR, description=f"{chance.random()}")
-        numbers.append(number)
+        return kind, [town.report(chance.choice([IN_WEST, IN_EAST]), at=NOW - HOUR, description=word)]
+    if kind == "redact":
+        asked = Redaction(description=f"A hole, {word}")
+        redact(town.connection, town.city, number, asked, by=operator("Ann"), reason="names a neighbour", now=NOW)
     elif kind == "rename":
-        town_id = town.city.id
-        session.execute(
-            update(ServiceRequest)
-            .where(ServiceRequest.jurisdiction_id == town_id, ServiceRequest.service_id.is_not(None))
-            .values(changed_in=changes.THIS_TRANSACTION)
-        ) if chance.random() < 0.2 else None
+        _rename_a_status(town, "open", f"Open, {word}")
     else:
         values: dict[str, Any] = {
-            "describe": {"status_notes": f"{chance.random()}"},
+            "describe": {"status_notes": word},
             "hide": {"is_public": False},
             "show": {"is_public": True},
-            "erase": {"description": "removed"},
         }[kind]
+        theirs = (ServiceRequest.jurisdiction_id == town.city.id, ServiceRequest.number == number)
         session.execute(update(ServiceRequest).where(*theirs).values(**values).execution_options(synchronize_session=False))
-    written.append(kind)
+    return kind, []

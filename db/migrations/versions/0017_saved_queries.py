@@ -1,6 +1,6 @@
 """Queries that a city keeps under a name.
 
-Revision 0017, after 0015.
+Revision 0017, after 0016.
 """
 
 import sqlalchemy as sa
