@@ -18,7 +18,7 @@ from sqlalchemy.orm import close_all_sessions
 from db import db
 from db.cluster import Cluster
 from db.driver import driver
-from open311 import app as application
+from open311 import core
 from open311.cli import edge, main
 from tests.conftest import TEMPLATE, copied
 from tests.small_city import SmallCity
@@ -73,14 +73,14 @@ def commands(monkeypatch: pytest.MonkeyPatch, session_app: Flask) -> Iterator[Ru
     """
     made: list[Flask] = []
 
-    def create_app(*arguments: Any) -> Flask:
-        made.append(application.create_app(*arguments))
+    def create_core(*arguments: Any) -> Flask:
+        made.append(core.create_core(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(edge, "create_app", create_app)
+    monkeypatch.setattr(edge, "create_core", create_core)
 
-    def run(*words: object, input: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [str(word) for word in words], input=input)
+    def run(*words: object, input: str | None = None, **settings: Any) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words], input=input, **settings)
         while made:
             with made.pop().app_context():
                 db.session.remove()

@@ -13,7 +13,7 @@ from sqlalchemy.orm import close_all_sessions
 from db import db
 from db.cluster import Cluster
 from db.driver import driver
-from open311 import app as application
+from open311 import core
 from open311.city.lines import BadFile
 from open311.cli import demo
 from tests.small_city import SmallCity
@@ -54,11 +54,11 @@ def prepare(empty_url: str, var: Path, monkeypatch: pytest.MonkeyPatch, session_
     """Prepares the test's database as a start does; the session's application gets its driver back."""
     made: list[Flask] = []
 
-    def create_app(*arguments: Any) -> Flask:
-        made.append(application.create_app(*arguments))
+    def create_core(*arguments: Any) -> Flask:
+        made.append(core.create_core(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(demo, "create_app", create_app)
+    monkeypatch.setattr(demo, "create_core", create_core)
 
     def prepare() -> Any:
         try:
