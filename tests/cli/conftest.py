@@ -20,7 +20,8 @@ from db.cluster import Cluster
 from db.driver import driver
 from open311 import core
 from open311.cli import edge, main
-from tests.conftest import TEMPLATE, copied
+from tests.conftest import TEMPLATE
+from tests.databases import Copies, prepared
 from tests.small_city import SmallCity
 
 Run = Callable[..., Result]
@@ -34,13 +35,15 @@ def folder(tmp_path: Path) -> SmallCity:
 
 
 @pytest.fixture(scope="session")
-def smallville(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def smallville(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database to be copied: Smallville with its past requests."""
-    name, folder = f"smallville_{worker_id}", past_smallville(tmp_path_factory.mktemp("loaded") / "small")
-    cluster.create_database(name, template=TEMPLATE)
-    command = [Path(sys.executable).with_name("open311"), "city", "load", folder.path]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
-    return name
+
+    def prepare(url: str) -> None:
+        folder = past_smallville(tmp_path_factory.mktemp("loaded") / "small")
+        command = [Path(sys.executable).with_name("open311"), "city", "load", folder.path]
+        subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, capture_output=True)
+
+    return prepared(cluster, "smallville", template=TEMPLATE, prepare=prepare)
 
 
 def past_smallville(path: Path) -> SmallCity:
@@ -58,9 +61,9 @@ def past_smallville(path: Path) -> SmallCity:
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
+def own_url(copies: Copies) -> Iterator[str]:
     """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    with copied(cluster, f"cli_{worker_id}", template=TEMPLATE) as url:
+    with copies.of(TEMPLATE) as url:
         yield url
 
 
