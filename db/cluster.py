@@ -58,6 +58,8 @@ FLEETING: Mapping[str, str] = {
     "synchronous_commit": "off",
     "full_page_writes": "off",
     "max_wal_size": "256MB",
+    # At a moment of its own it would count the rows of a table, and plan its queries otherwise from then on.
+    "autovacuum": "off",
 }
 # It lies in memory where the machine has this much to spare, so that it need not wait for a disk that others use.
 MEMORY, DISK = Path("/dev/shm"), Path("/tmp")
