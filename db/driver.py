@@ -4,6 +4,7 @@ import os
 import select
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cached_property
 from socket import SHUT_RDWR, socket
 from threading import Lock, Timer
 from typing import TYPE_CHECKING, Any
@@ -49,14 +50,35 @@ class Statement:
     def __init__(
         self, composed: ClauseElement, row_factory: RowFactory[Any] = namedtuple_row, *, is_planned_anew: bool = False
     ) -> None:
-        compiled = composed.compile(dialect=_DIALECT)
-        assert isinstance(compiled, SQLCompiler)
-        self.text = str(compiled)
-        self._bytes = self.text.encode()
-        self.names = list(compiled.positiontup or [])
-        self.constants = {name: value for name, value in compiled.params.items() if value is not None}
+        self._composed = composed
         self._row_factory = row_factory
         self._is_prepared = not is_planned_anew
+
+    # Compiled at the first use: a process uses a few of the many that it imports.
+    @cached_property
+    def _compiled(self) -> SQLCompiler:
+        compiled = self._composed.compile(dialect=_DIALECT)
+        assert isinstance(compiled, SQLCompiler)
+        return compiled
+
+    @cached_property
+    def text(self) -> str:
+        """The statement as PostgreSQL gets it."""
+        return str(self._compiled)
+
+    @cached_property
+    def _bytes(self) -> bytes:
+        return self.text.encode()
+
+    @cached_property
+    def names(self) -> list[str]:
+        """The names of its values, in the order of the parameters."""
+        return list(self._compiled.positiontup or [])
+
+    @cached_property
+    def constants(self) -> dict[str, Any]:
+        """The values that stand in the statement as it was composed."""
+        return {name: value for name, value in self._compiled.params.items() if value is not None}
 
     def run(self, connection: "Connection[Any]", **values: Any) -> "Cursor[Any]":
         """The cursor of the executed statement; raises KeyError for a value that was not given."""
@@ -73,15 +95,23 @@ class Copying:
     """
 
     def __init__(self, composed: ClauseElement, format: str) -> None:
-        compiled = composed.compile(dialect=_MERGING)
+        self._composed, self._format = composed, format
+
+    @cached_property
+    def _compiled(self) -> SQLCompiler:
+        compiled = self._composed.compile(dialect=_MERGING)
         assert isinstance(compiled, SQLCompiler)
-        self.text = f"copy ({compiled}) to stdout ({format})"
-        self._constants = {name: value for name, value in compiled.params.items() if value is not None}
-        self._names = list(compiled.params)
+        return compiled
+
+    @cached_property
+    def text(self) -> str:
+        """The statement, with places for its values."""
+        return f"copy ({self._compiled}) to stdout ({self._format})"
 
     def written(self, connection: "Connection[Any]", **values: Any) -> str:
         """The statement with its values in it; raises KeyError for one that was not given."""
-        given = {name: values[name] if name in values else self._constants[name] for name in self._names}
+        constants = {name: value for name, value in self._compiled.params.items() if value is not None}
+        given = {name: values[name] if name in values else constants[name] for name in self._compiled.params}
         return ClientCursor(connection).mogrify(self.text, given)
 
     def run(self, connection: "Connection[Any]", **values: Any) -> Iterator[list[memoryview]]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from hashlib import sha256
+from importlib import import_module
 from math import isfinite, isnan
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,6 @@ from shapely.geometry.base import BaseGeometry
 
 from geo.drawn import BadBoundaries, DrawnMap, Feature, require_file
 from geo.geojson import read_map
-from geo.gisfiles import read_geopackage, read_shapefile, read_zip
 from geo.projecting import WGS84_NAMES, in_degrees, settled_crs, short
 
 __all__ = ["BadBoundaries", "NewBoundary", "drawing_digest", "names_digest", "read_boundaries", "read_geojson"]
@@ -22,7 +22,8 @@ __all__ = ["BadBoundaries", "NewBoundary", "drawing_digest", "names_digest", "re
 # What no database text or XML can hold.
 _NOT_PRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x84\x86-\x9f\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]")
 
-_GIS_FILES = {".shp": read_shapefile, ".zip": read_zip, ".gpkg": read_geopackage}
+# In geo.gisfiles, which is imported when one is read: GDAL takes a moment, and few processes ever need it.
+_GIS_FILES = {".shp": "read_shapefile", ".zip": "read_zip", ".gpkg": "read_geopackage"}
 _GEOJSON = (".geojson", ".json")
 # A tenth of a millimetre: what another version of the library makes of a file is no other drawing.
 _DIGEST_DEGREES = 1e-9
@@ -89,7 +90,8 @@ def read_boundaries(
     require_file(path)
     suffix = path.suffix.lower()
     if suffix in _GIS_FILES:
-        drawn = _GIS_FILES[suffix](path, properties=(code_property, name_property, population_property), sublayer=sublayer)
+        read = getattr(import_module("geo.gisfiles"), _GIS_FILES[suffix])
+        drawn = read(path, properties=(code_property, name_property, population_property), sublayer=sublayer)
     elif suffix in _GEOJSON:
         drawn = read_map(
             path, code_property=code_property, name_property=name_property, population_property=population_property

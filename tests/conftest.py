@@ -1,16 +1,18 @@
 """One private PostGIS cluster a run, one clone of its template a worker, one savepoint a test."""
 
 import os
+import subprocess
+import sys
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
-from psycopg import Connection, sql
+from psycopg import Connection
 from sqlalchemy.orm import scoped_session, sessionmaker
 
 from db import db
@@ -18,13 +20,13 @@ from db.cluster import Cluster, private_cluster
 from db.driver import driver
 from db.migrations import upgrade
 from open311.app import create_app
-from open311.cli.city import load_city
 from open311.config import CHECKOUT, Settings
 from open311.keys import create_key
+from tests.databases import Copies, prepared
 from tests.factories import NOW, Factory
 from tests.live.server import Live, live_service
 
-TEMPLATE = "template_with_both_cities"
+TEMPLATE, MIGRATED = "template_with_both_cities", "template_without_a_city"
 _CLUSTER = "OPEN311_TEST_CLUSTER"
 _stack = ExitStack()
 
@@ -35,19 +37,25 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_sessionstart(session: pytest.Session) -> None:
-    """The controller makes the cluster and the template; workers find them by the environment."""
+    """The controller makes the cluster, and begins with the template while tests are collected; workers find them."""
     if hasattr(session.config, "workerinput") or session.config.option.collectonly:
         return
     cluster = _stack.enter_context(private_cluster(durable=False))
     os.environ[_CLUSTER] = f"{cluster.directory}\n{cluster.socket_directory}\n{cluster.owner}"
-    cluster.create_database(TEMPLATE)
-    url = cluster.url(TEMPLATE)
-    upgrade(url)
-    with create_app(Settings(database_url=url)).app_context():
-        for name in ("boston", "seattle"):
-            load_city(CHECKOUT / "fixtures" / name, without_requests=True)
-        db.engine.dispose()
-    driver.close()
+    pool = _stack.enter_context(ThreadPoolExecutor(max_workers=1))
+    # Should it fail, the first test that needs one tries again, and tells why.
+    pool.submit(prepare_template, cluster)
+
+
+def prepare_template(cluster: Cluster) -> str:
+    """The name of the database to be copied: migrated, both demo cities loaded, no requests."""
+    migrated = prepared(cluster, MIGRATED, template="template1", prepare=upgrade)
+    return prepared(cluster, TEMPLATE, template=migrated, prepare=_load_cities)
+
+
+def _load_cities(url: str) -> None:
+    # In a process of its own: the driver of this one is that of the tests.
+    subprocess.run([sys.executable, "-m", "tests.template", url], cwd=CHECKOUT, check=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -65,21 +73,19 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
         _stack.close()
 
 
-@contextmanager
-def copied(cluster: Cluster, name: str, *, template: str) -> Iterator[str]:
-    """URL of a copy of a database, which is gone at the end; without a client program for each step."""
-    copy, original = sql.Identifier(name), sql.Identifier(template)
-    with psycopg.connect(cluster.url("postgres"), autocommit=True) as connection:
-        connection.execute(sql.SQL("create database {} template {}").format(copy, original))
-        yield cluster.url(name)
-        connection.execute(sql.SQL("drop database {} with (force)").format(copy))
-
-
 @pytest.fixture(scope="session")
 def cluster() -> Cluster:
     """The run's cluster."""
     directory, sockets, owner = os.environ[_CLUSTER].split("\n")
-    return Cluster(directory=Path(directory), socket_directory=Path(sockets), owner=owner, durable=False)
+    cluster = Cluster(directory=Path(directory), socket_directory=Path(sockets), owner=owner, durable=False)
+    prepare_template(cluster)
+    return cluster
+
+
+@pytest.fixture(scope="session")
+def copies(cluster: Cluster, worker_id: str) -> Copies:
+    """Databases for one test each: `with copies.of(TEMPLATE) as url`."""
+    return Copies(cluster, worker_id)
 
 
 @pytest.fixture(scope="session")

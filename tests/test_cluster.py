@@ -15,6 +15,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from db import cluster as cluster_module
 from db.cluster import (
     MAX_SOCKET_PATH_BYTES,
     SERVICE_ACCOUNT,
@@ -291,8 +292,28 @@ def test_a_private_cluster_is_gone_at_the_end() -> None:
     assert cluster.is_running() is False
 
 
-def test_a_private_cluster_left_behind_is_removed_by_the_next() -> None:
-    left = Path(tempfile.mkdtemp(prefix=f"dispatch311-private-{pwd.getpwnam(OWNER).pw_uid}-", dir="/tmp"))
+@pytest.mark.parametrize(
+    ("is_durable", "enough_bytes", "place"),
+    [
+        pytest.param(False, 0, "/dev/shm", id="that-may-be-lost-in-memory"),
+        pytest.param(False, 2**62, "/tmp", id="that-may-be-lost-where-memory-is-short"),
+        pytest.param(True, 0, "/tmp", id="that-is-durable"),
+    ],
+)
+def test_a_private_cluster_lies_where_it_may(
+    monkeypatch: pytest.MonkeyPatch, is_durable: bool, enough_bytes: int, place: str
+) -> None:
+    monkeypatch.setattr(cluster_module, "ENOUGH_BYTES", enough_bytes)
+    monkeypatch.setattr(Cluster, "make", lambda _cluster: True)
+    monkeypatch.setattr(Cluster, "start", lambda _cluster: True)
+
+    with private_cluster(durable=is_durable) as cluster:
+        assert cluster.socket_directory.parent == Path(place)
+
+
+@pytest.mark.parametrize("place", ["/tmp", "/dev/shm"])
+def test_a_private_cluster_left_behind_is_removed_by_the_next(place: str) -> None:
+    left = Path(tempfile.mkdtemp(prefix=f"dispatch311-private-{pwd.getpwnam(OWNER).pw_uid}-", dir=place))
     if IS_ROOT:
         shutil.chown(left, OWNER)
     cluster = Cluster(directory=left / "var" / "postgres", socket_directory=left, owner=OWNER, durable=False)

@@ -1,12 +1,10 @@
 """Who works at this machine, and with which request: its operator, or a member of staff whose roles then count."""
 
 import functools
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from getpass import getuser
 from typing import Any
 
 import click
@@ -14,37 +12,16 @@ from psycopg import Connection
 
 from db.driver import driver
 from open311.accounts import account, actor_of, find_account
-from open311.actors import Actor, NotAllowed, operator
-from open311.cases.articles import UnknownArticle
-from open311.cases.assignment import NothingChanges, RequestClosed, UnknownPerson
-from open311.cases.casework import UnknownReason, UnknownStatus
-from open311.cases.duplicates import NotLinked
-from open311.cases.holding import FollowsAnother, FormIsStale, Held, require_unchanged
-from open311.cases.phases import PhaseNotAllowed, ReasonMissing
-from open311.cases.rerouting import NotOverridden
-from open311.cases.statuses import NothingSaid, StatusNotAllowed, TooLateToReopen
-from open311.cli.edge import Refused, jurisdiction_option, with_app
+from open311.actors import Actor, operator
+from open311.cases.holding import Held, require_unchanged
+from open311.cli.edge import Known, Refused, as_it_says, by_option, jurisdiction_option, refusal_of, with_app
 from open311.jurisdictions import City, cities
-from open311.people.identity import BadPerson, SeveralPeople
-from open311.people.redacting import NothingToRedact
 from schemas.moment import whole_second
 
 as_option = click.option("--as", "as_email", metavar="EMAIL", help="a member of staff, whose roles count; else the operator")
 number_argument = click.argument("number")
 reason_option = click.option("--reason", required=True, help="why")
 version_option = click.option("--version", type=int, help="as `request show` printed it: refused when something happened since")
-
-
-def _user() -> str:
-    """The name of who is logged in, as far as the machine knows one."""
-    try:
-        return getuser()
-    except (KeyError, OSError):
-        # In a container the user may have no name.
-        return f"uid {os.getuid()}"
-
-
-by_option = click.option("--by", default=_user, show_default="who is logged in", help="the operator's name")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,32 +70,48 @@ def refusals(number: str) -> Iterator[None]:
     """What a request refuses to have done to it, as messages."""
     try:
         yield
-    except (
-        NotAllowed,
-        PhaseNotAllowed,
-        ReasonMissing,
-        StatusNotAllowed,
-        TooLateToReopen,
-        NothingSaid,
-        UnknownStatus,
-        UnknownReason,
-        UnknownPerson,
-        FollowsAnother,
-        NotLinked,
-        UnknownArticle,
-        NothingToRedact,
-        BadPerson,
-        SeveralPeople,
-    ) as error:
-        raise Refused(str(error)) from error
-    except NotOverridden as error:
-        raise Refused(f"{number} is routed by the rules already") from error
-    except RequestClosed as error:
-        raise Refused(f"{number} is closed") from error
-    except NothingChanges as error:
-        raise Refused(f"{number} is so already") from error
-    except FormIsStale as error:
-        raise Refused(f"somebody else did something with {number} since: look at it again") from error
+    except Exception as error:
+        refused = refusal_of(error, _known(number))
+        if refused is None:
+            raise
+        raise refused from error
+
+
+AS_THEY_SAY = (
+    "open311.actors.NotAllowed",
+    "open311.cases.articles.UnknownArticle",
+    "open311.cases.assignment.UnknownPerson",
+    "open311.cases.casework.UnknownReason",
+    "open311.cases.casework.UnknownStatus",
+    "open311.cases.duplicates.NotLinked",
+    "open311.cases.holding.FollowsAnother",
+    "open311.cases.phases.PhaseNotAllowed",
+    "open311.cases.phases.ReasonMissing",
+    "open311.cases.statuses.NothingSaid",
+    "open311.cases.statuses.StatusNotAllowed",
+    "open311.cases.statuses.TooLateToReopen",
+    "open311.people.identity.BadPerson",
+    "open311.people.identity.SeveralPeople",
+    "open311.people.redacting.NothingToRedact",
+)
+IN_OUR_WORDS = {
+    "open311.cases.rerouting.NotOverridden": "{} is routed by the rules already",
+    "open311.cases.assignment.RequestClosed": "{} is closed",
+    "open311.cases.assignment.NothingChanges": "{} is so already",
+    "open311.cases.holding.FormIsStale": "somebody else did something with {} since: look at it again",
+}
+
+
+def _known(number: str) -> Known:
+    """What is said of each error when it is of the request of this number."""
+    known: dict[str, Callable[[Any], Refused]] = dict.fromkeys(AS_THEY_SAY, as_it_says)
+    for name, text in IN_OUR_WORDS.items():
+        known[name] = functools.partial(_in_our_words, text.format(number))
+    return known
+
+
+def _in_our_words(text: str, _error: Exception) -> Refused:
+    return Refused(text)
 
 
 def stands(held: Held) -> str:

@@ -4,6 +4,8 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
@@ -11,9 +13,8 @@ from psycopg import Connection
 from db.cluster import var_directory
 from db.driver import driver
 from db.migrations import upgrade
-from open311.app import create_app
-from open311.cli.city import load_cities
 from open311.config import CHECKOUT, BadSetting, Settings
+from open311.core import create_core
 from open311.jurisdictions import cities
 from open311.keys import REPORT, SCOPES, KeyRefused, check_key, create_key, revoke_key
 from open311.reports.changes import begin_anew_if_restored
@@ -45,12 +46,12 @@ def prepare(database_url: str, say: Callable[[str], None]) -> Prepared:
     """
     with_requests = _wants_requests()
     upgrade(database_url)
-    with create_app(Settings.from_environment({**os.environ, "DATABASE_URL": database_url})).app_context():
+    with create_core(Settings.from_environment({**os.environ, "DATABASE_URL": database_url})).app_context():
         if not cities().all():
             say(f"loading the demo cities {' and '.join(DEMO_CITIES)}")
             # Together: a start that is cut off must not leave one of them for good, because only no city is loaded into.
             folders = [CHECKOUT / "fixtures" / name for name in DEMO_CITIES.values()]
-            load_cities(folders, dates_to_now=True, without_requests=not with_requests)
+            _load_cities(folders, without_requests=not with_requests)
         with driver.transaction() as connection:
             if begin_anew_if_restored(connection):
                 say("the database was restored: the change feed begins anew")
@@ -59,6 +60,11 @@ def prepare(database_url: str, say: Callable[[str], None]) -> Prepared:
         prepared = Prepared(jurisdiction_ids=list(found), api_key=_demo_key(demo) if len(demo) == len(DEMO_CITIES) else "")
         driver.close()
     return prepared
+
+
+def _load_cities(folders: Sequence[Path], *, without_requests: bool) -> None:
+    # Reading folders of cities is half of the service, and only the first of all starts has any to read.
+    import_module("open311.cli.city").load_cities(folders, dates_to_now=True, without_requests=without_requests)
 
 
 def _wants_requests() -> bool:

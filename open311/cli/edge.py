@@ -2,9 +2,10 @@
 
 import functools
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
+from getpass import getuser
 from pathlib import Path
 from typing import Any, ParamSpec, TypeVar
 from zoneinfo import ZoneInfo
@@ -21,24 +22,10 @@ from sqlalchemy.exc import ProgrammingError as SessionProgrammingError
 from sqlalchemy.orm import Session
 
 from db import db
-from db.cluster import ClusterError
-from geo.importing import BadBoundaries
-from open311.accounts import BadAccount, UnknownAccount
-from open311.app import create_app
-from open311.cases.saved import UnknownQuery
-from open311.cases.search import UnknownRequest
-from open311.city.lines import BadFile
-from open311.config import BadSetting, settings
-from open311.departments import UnknownDepartment
-from open311.jurisdictions import City, UnknownJurisdiction
-from open311.keys import UnknownKey
-from open311.media_store import StoreAway
-from open311.notify.receivers import BadReceiver
-from open311.notify.webhooks import BadWebhook, UnknownWebhook
-from open311.passwords import BadPassword
-from open311.services import ServiceMissing, UnknownService
+from open311.config import settings
+from open311.core import create_core
+from open311.jurisdictions import City
 from schemas import moment
-from schemas.problems import Problems
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -49,6 +36,18 @@ CONNECT_TIMEOUT_SECONDS = 5
 jurisdiction_option = click.option(
     "--jurisdiction", "jurisdiction_id", required=True, help="jurisdiction_id of the city, such as boston.gov"
 )
+
+
+def _user() -> str:
+    """The name of who is logged in, as far as the machine knows one."""
+    try:
+        return getuser()
+    except (KeyError, OSError):
+        # In a container the user may have no name.
+        return f"uid {os.getuid()}"
+
+
+by_option = click.option("--by", default=_user, show_default="who is logged in", help="the operator's name")
 mapping_option = click.option(
     "--mapping",
     required=True,
@@ -108,6 +107,10 @@ class Unreachable(Refused):
     """The database or the store of files does not answer: the same may be done a little later."""
 
 
+# By the full name of an error's class: what is said of it.
+Known = Mapping[str, Callable[[Any], Refused]]
+
+
 def require_writable(path: Path) -> None:
     """Raises Refused when a file cannot be written there: asked before the work whose result goes into it."""
     if not path.parent.is_dir():
@@ -129,7 +132,7 @@ def with_app(command: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(command)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
-        with readable_errors(), create_app().app_context():
+        with readable_errors(), create_core().app_context():
             # Asked once without the pool, which would go on asking for half a minute.
             connect(settings().libpq_url, connect_timeout=CONNECT_TIMEOUT_SECONDS).close()
             return command(*args, **kwargs)
@@ -159,47 +162,66 @@ def proposal() -> Iterator[Session]:
         session.rollback()
 
 
+def as_it_says(error: Exception) -> Refused:
+    """The error's own words."""
+    return Refused(str(error))
+
+
+def all_it_says(error: Any) -> Refused:
+    """The messages of an error that has many."""
+    return Refused(shortened(error.messages))
+
+
+# By name: what raises an error is imported by then, and a command needs a few of these modules, not all.
+KNOWN: Known = {
+    "open311.city.lines.BadFile": all_it_says,
+    "geo.drawn.BadBoundaries": all_it_says,
+    "schemas.problems.Problems": all_it_says,
+    "open311.config.BadSetting": as_it_says,
+    "db.cluster.ClusterError": as_it_says,
+    "open311.accounts.BadAccount": as_it_says,
+    "open311.passwords.BadPassword": as_it_says,
+    "open311.notify.receivers.BadReceiver": as_it_says,
+    "open311.notify.webhooks.BadWebhook": as_it_says,
+    "open311.jurisdictions.UnknownJurisdiction": lambda error: Refused(f"no city here has the jurisdiction_id {error}"),
+    "open311.services.ServiceMissing": lambda _error: Refused("service_code is required"),
+    "open311.services.UnknownService": lambda error: Refused(f"no active service has the service_code {error}"),
+    "open311.cases.search.UnknownRequest": lambda error: Refused(f"no request here has the number {error}"),
+    "open311.cases.saved.UnknownQuery": lambda error: Refused(f"the city keeps no query {error}"),
+    "open311.accounts.UnknownAccount": lambda error: Refused(f"no account has the e-mail address {error}"),
+    "open311.notify.webhooks.UnknownWebhook": lambda error: Refused(f"the city tells no webhook {error}"),
+    "open311.departments.UnknownDepartment": lambda error: Refused(f"no department or unit of the city has the code {error}"),
+    "open311.keys.UnknownKey": lambda error: Refused(f"not one good key begins with {error}"),
+    "open311.media_store.StoreAway": lambda error: Unreachable(f"nothing was kept: {error}"),
+}
+
+
 @contextmanager
 def readable_errors() -> Iterator[None]:
     """Known errors as messages."""
     try:
         yield
-    except (BadFile, BadBoundaries) as error:
-        raise Refused(shortened(error.messages)) from error
-    except (BadSetting, ClusterError) as error:
-        raise Refused(str(error)) from error
-    except UnknownJurisdiction as error:
-        raise Refused(f"no city here has the jurisdiction_id {error}") from error
-    except Problems as error:
-        raise Refused(shortened(error.messages)) from error
-    except ServiceMissing as error:
-        raise Refused("service_code is required") from error
-    except UnknownService as error:
-        raise Refused(f"no active service has the service_code {error}") from error
-    except UnknownRequest as error:
-        raise Refused(f"no request here has the number {error}") from error
-    except UnknownQuery as error:
-        raise Refused(f"the city keeps no query {error}") from error
-    except UnknownAccount as error:
-        raise Refused(f"no account has the e-mail address {error}") from error
-    except (BadAccount, BadPassword, BadReceiver, BadWebhook) as error:
-        raise Refused(str(error)) from error
-    except UnknownWebhook as error:
-        raise Refused(f"the city tells no webhook {error}") from error
-    except UnknownDepartment as error:
-        raise Refused(f"no department or unit of the city has the code {error}") from error
-    except UnknownKey as error:
-        raise Refused(f"not one good key begins with {error}") from error
     except (OperationalError, SessionOperationalError, PoolTimeout) as error:
         raise Unreachable(f"the database does not answer (script/server starts it): {error}".splitlines()[0]) from error
-    except StoreAway as error:
-        raise Unreachable(f"nothing was kept: {error}") from error
     except (UndefinedTable, UndefinedColumn) as error:
         raise Refused(_needs_migration(error)) from error
     except SessionProgrammingError as error:
         if not isinstance(error.orig, UndefinedTable | UndefinedColumn):
             raise
         raise Refused(_needs_migration(error.orig)) from error
+    except Exception as error:
+        refused = refusal_of(error, KNOWN)
+        if refused is None:
+            raise
+        raise refused from error
+
+
+def refusal_of(error: Exception, known: Known) -> Refused | None:
+    """What an error says to a person, by a table of those that are known; None for another one."""
+    for each in type(error).__mro__:
+        if refuse := known.get(f"{each.__module__}.{each.__qualname__}"):
+            return refuse(error)
+    return None
 
 
 def _needs_migration(error: BaseException) -> str:

@@ -8,9 +8,8 @@ from rich.table import Table
 from db.driver import driver
 from geo.listing import UnknownDistrict
 from geo.point import Point
-from open311.cli.acting import by_option
 from open311.cli.addresses import read_option, reading
-from open311.cli.edge import Refused, jurisdiction_option, show_table, with_app
+from open311.cli.edge import Refused, by_option, jurisdiction_option, show_table, with_app
 from open311.jurisdictions import cities
 from open311.notify import following
 from open311.notify.following import DIGESTS, MAX_RADIUS_METRES, NotAnAddress, NotFollowing, Wish

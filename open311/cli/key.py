@@ -7,8 +7,7 @@ from rich.table import Table
 
 from db.driver import driver
 from open311.actors import operator
-from open311.cli.acting import by_option
-from open311.cli.edge import show_table, with_app
+from open311.cli.edge import by_option, show_table, with_app
 from open311.departments import department_id
 from open311.jurisdictions import cities
 from open311.keys import PREFIX_CHARACTERS, REPORT, SCOPES, UPDATES, create_key, list_keys, revoke_key

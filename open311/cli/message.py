@@ -4,9 +4,8 @@ import click
 from rich.table import Table
 
 from db.driver import driver
-from open311.cli.acting import by_option
 from open311.cli.addresses import read_option, reading
-from open311.cli.edge import jurisdiction_option, show_table, with_app
+from open311.cli.edge import by_option, jurisdiction_option, show_table, with_app
 from open311.jurisdictions import cities
 from open311.models.message import MESSAGE_STATES
 from open311.notify import outbox

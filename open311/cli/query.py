@@ -8,8 +8,7 @@ from rich.table import Table
 from db.driver import driver
 from open311.actors import operator
 from open311.cases import saved
-from open311.cli.acting import by_option
-from open311.cli.edge import jurisdiction_option, show_table, with_app
+from open311.cli.edge import by_option, jurisdiction_option, show_table, with_app
 from open311.jurisdictions import cities
 from open311.staff_log import keep
 from schemas.moment import whole_second

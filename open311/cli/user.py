@@ -13,8 +13,7 @@ from db.driver import driver
 from open311 import accounts
 from open311.accounts import AskedRole, create_account, find_account, list_accounts, set_active, set_password
 from open311.actors import operator
-from open311.cli.acting import by_option
-from open311.cli.edge import jurisdiction_option, show_table, with_app
+from open311.cli.edge import by_option, jurisdiction_option, show_table, with_app
 from open311.jurisdictions import City, cities
 from open311.models.account import STAFF_ROLES
 from open311.passwords import MIN_CHARACTERS

@@ -7,8 +7,7 @@ from rich.table import Table
 
 from db.driver import driver
 from open311.actors import operator
-from open311.cli.acting import by_option
-from open311.cli.edge import jurisdiction_option, show_table, with_app
+from open311.cli.edge import by_option, jurisdiction_option, show_table, with_app
 from open311.cli.user import District
 from open311.config import settings
 from open311.departments import department_id

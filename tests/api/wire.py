@@ -100,7 +100,7 @@ def read_xml(body: bytes) -> Any:
 def _spark(element: etree._Element) -> Any:
     parent = element.getparent()
     # Of a request which they are, of a scorecard how many.
-    is_figure = element.tag == "duplicates" and parent is not None and parent.find("reported_by") is None
+    is_figure = element.tag == "duplicates" and parent is not None and parent.tag not in ("request", "extended_attributes")
     if element.tag in _LISTS and not is_figure:
         return [_spark(child) for child in element]
     if element.tag == "media_url" and len(element):

@@ -18,13 +18,13 @@ from sqlalchemy import create_engine
 from sqlalchemy.orm import Session
 
 from db import db
-from db.cluster import Cluster
 from open311.actors import Actor
 from open311.config import CHECKOUT
 from tests.cases.smallville import Smallville
 from tests.cases.treeville import treeville
 from tests.cases.working import Working
-from tests.conftest import TEMPLATE, copied
+from tests.conftest import TEMPLATE
+from tests.databases import Copies
 from tests.small_city import SmallCity
 
 Worker = Callable[[], "subprocess.Popen[bytes]"]
@@ -37,9 +37,9 @@ def folder(tmp_path: Path) -> SmallCity:
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
+def own_url(copies: Copies) -> Iterator[str]:
     """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    with copied(cluster, f"jobs_{worker_id}", template=TEMPLATE) as url:
+    with copies.of(TEMPLATE) as url:
         yield url
 
 

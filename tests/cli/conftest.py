@@ -18,9 +18,10 @@ from sqlalchemy.orm import close_all_sessions
 from db import db
 from db.cluster import Cluster
 from db.driver import driver
-from open311 import app as application
+from open311 import core
 from open311.cli import edge, main
-from tests.conftest import TEMPLATE, copied
+from tests.conftest import TEMPLATE
+from tests.databases import Copies, prepared
 from tests.small_city import SmallCity
 
 Run = Callable[..., Result]
@@ -34,13 +35,15 @@ def folder(tmp_path: Path) -> SmallCity:
 
 
 @pytest.fixture(scope="session")
-def smallville(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def smallville(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database to be copied: Smallville with its past requests."""
-    name, folder = f"smallville_{worker_id}", past_smallville(tmp_path_factory.mktemp("loaded") / "small")
-    cluster.create_database(name, template=TEMPLATE)
-    command = [Path(sys.executable).with_name("open311"), "city", "load", folder.path]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
-    return name
+
+    def prepare(url: str) -> None:
+        folder = past_smallville(tmp_path_factory.mktemp("loaded") / "small")
+        command = [Path(sys.executable).with_name("open311"), "city", "load", folder.path]
+        subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, capture_output=True)
+
+    return prepared(cluster, "smallville", template=TEMPLATE, prepare=prepare)
 
 
 def past_smallville(path: Path) -> SmallCity:
@@ -58,9 +61,9 @@ def past_smallville(path: Path) -> SmallCity:
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
+def own_url(copies: Copies) -> Iterator[str]:
     """A database for this test alone: migrated, both demo cities loaded, no requests."""
-    with copied(cluster, f"cli_{worker_id}", template=TEMPLATE) as url:
+    with copies.of(TEMPLATE) as url:
         yield url
 
 
@@ -73,14 +76,14 @@ def commands(monkeypatch: pytest.MonkeyPatch, session_app: Flask) -> Iterator[Ru
     """
     made: list[Flask] = []
 
-    def create_app(*arguments: Any) -> Flask:
-        made.append(application.create_app(*arguments))
+    def create_core(*arguments: Any) -> Flask:
+        made.append(core.create_core(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(edge, "create_app", create_app)
+    monkeypatch.setattr(edge, "create_core", create_core)
 
-    def run(*words: object, input: str | None = None) -> Result:
-        result = CliRunner().invoke(main, [str(word) for word in words], input=input)
+    def run(*words: object, input: str | None = None, **settings: Any) -> Result:
+        result = CliRunner().invoke(main, [str(word) for word in words], input=input, **settings)
         while made:
             with made.pop().app_context():
                 db.session.remove()

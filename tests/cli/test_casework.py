@@ -24,6 +24,7 @@ from tests.cases.files import photo, taken_at
 from tests.cases.treeville import treeville
 from tests.cli.conftest import Run, good, told, usage
 from tests.conftest import TEMPLATE
+from tests.databases import Copies, prepared
 
 Look = Callable[[str], list[Any]]
 
@@ -40,28 +41,28 @@ STAFF = {
 
 
 @pytest.fixture(scope="module")
-def staffed(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def staffed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database to be copied: Treeville with a person for each role."""
-    name = f"staffed_{worker_id}"
-    cluster.create_database(name, template=TEMPLATE)
-    command = [Path(sys.executable).with_name("open311"), "city", "load", treeville(tmp_path_factory.mktemp("a") / "tree").path]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
-    now = datetime.now(UTC)
-    with psycopg.connect(cluster.url(name), row_factory=namedtuple_row) as connection:
-        (small,) = [each for each in read_cities(connection) if each.jurisdiction_id == "small.gov"]
-        for email, (who, asked) in STAFF.items():
-            accounts.create_account(connection, email, who, password=None, now=now)
-            accounts.grant(connection, email, asked, small, now=now)
-    return name
+
+    def prepare(url: str) -> None:
+        folder = treeville(tmp_path_factory.mktemp("a") / "tree").path
+        command = [Path(sys.executable).with_name("open311"), "city", "load", folder]
+        subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, capture_output=True)
+        now = datetime.now(UTC)
+        with psycopg.connect(url, row_factory=namedtuple_row) as connection:
+            (small,) = [each for each in read_cities(connection) if each.jurisdiction_id == "small.gov"]
+            for email, (who, asked) in STAFF.items():
+                accounts.create_account(connection, email, who, password=None, now=now)
+                accounts.grant(connection, email, asked, small, now=now)
+
+    return prepared(cluster, "staffed", template=TEMPLATE, prepare=prepare)
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, staffed: str) -> Iterator[str]:
+def own_url(copies: Copies, staffed: str) -> Iterator[str]:
     """A database for this test alone."""
-    name = f"casework_{worker_id}"
-    cluster.create_database(name, template=staffed)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copies.of(staffed) as url:
+        yield url
 
 
 @pytest.fixture

@@ -4,14 +4,17 @@ import gzip
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 
 from db.cluster import Cluster
 from db.migrations import head
 from open311.cases import importing
+from open311.cli import acting, edge, main
 from tests.cli.conftest import Run, told
 from tests.small_city import SmallCity
 
@@ -328,6 +331,25 @@ def test_a_setting_that_cannot_be_used_is_told(run: Run, monkeypatch: pytest.Mon
     monkeypatch.setenv("OPEN311_POOL_SIZE", "many")
 
     assert told(run("key", "list")) == "OPEN311_POOL_SIZE must be a whole number, got 'many'"
+
+
+def test_the_list_of_commands_says_of_each_what_its_own_help_begins_with(commands: Run):
+    names = list(main.list_commands(click.Context(main)))
+    listed = " ".join(commands("--help", terminal_width=400).stdout.split())
+
+    for name in names:
+        first = " ".join(commands(name, "--help", terminal_width=400).stdout.split("\n\n")[1].split())
+        assert f" {name} {first}" in listed
+
+
+@pytest.mark.parametrize("name", sorted({*edge.KNOWN, *acting.AS_THEY_SAY, *acting.IN_OUR_WORDS}))
+def test_an_error_that_is_told_in_words_is_one_that_there_is(name: str):
+    module, _, error = name.rpartition(".")
+
+    found = getattr(import_module(module), error)
+
+    assert issubclass(found, Exception)
+    assert f"{found.__module__}.{found.__qualname__}" == name
 
 
 def test_every_command_explains_itself(commands: Run):

@@ -11,23 +11,22 @@ from psycopg.rows import namedtuple_row
 from sqlalchemy.orm import close_all_sessions
 
 from db import db
-from db.cluster import Cluster
 from db.driver import driver
-from open311 import app as application
+from open311 import core
 from open311.city.lines import BadFile
 from open311.cli import demo
+from tests.conftest import MIGRATED
+from tests.databases import Copies
 from tests.small_city import SmallCity
 
 Look = Callable[[str], list[Any]]
 
 
 @pytest.fixture
-def empty_url(cluster: Cluster, worker_id: str) -> Iterator[str]:
-    """A database for this test alone, with nothing in it."""
-    name = f"demo_{worker_id}"
-    cluster.create_database(name)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+def empty_url(copies: Copies) -> Iterator[str]:
+    """A database for this test alone, without a city."""
+    with copies.of(MIGRATED) as url:
+        yield url
 
 
 @pytest.fixture
@@ -54,11 +53,11 @@ def prepare(empty_url: str, var: Path, monkeypatch: pytest.MonkeyPatch, session_
     """Prepares the test's database as a start does; the session's application gets its driver back."""
     made: list[Flask] = []
 
-    def create_app(*arguments: Any) -> Flask:
-        made.append(application.create_app(*arguments))
+    def create_core(*arguments: Any) -> Flask:
+        made.append(core.create_core(*arguments))
         return made[-1]
 
-    monkeypatch.setattr(demo, "create_app", create_app)
+    monkeypatch.setattr(demo, "create_core", create_core)
 
     def prepare() -> Any:
         try:

@@ -10,17 +10,16 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from db.cluster import Cluster
 from tests.cli.conftest import Run, good, told, usage
-from tests.conftest import copied
+from tests.databases import Copies
 
 SMALL = ("--jurisdiction", "small.gov")
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, smallville: str) -> Iterator[str]:
+def own_url(copies: Copies, smallville: str) -> Iterator[str]:
     """A database for this test alone, with Smallville and its five past requests."""
-    with copied(cluster, f"export_{worker_id}", template=smallville) as url:
+    with copies.of(smallville) as url:
         yield url
 
 

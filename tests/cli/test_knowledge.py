@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from db.cluster import Cluster
 from tests.cases.treeville import ARTICLES
 from tests.cli.conftest import Run, good, told, usage
+from tests.databases import Copies
 
 Look = Callable[[str], list[Any]]
 
@@ -18,12 +18,10 @@ PLACE = ("--lat", "42.35", "--long", "-71.15")
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, smallville: str) -> Iterator[str]:
+def own_url(copies: Copies, smallville: str) -> Iterator[str]:
     """A database for this test alone: Smallville with its past requests."""
-    name = f"knowledge_{worker_id}"
-    cluster.create_database(name, template=smallville)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copies.of(smallville) as url:
+        yield url
 
 
 def received(run: Run, *more: str) -> str:

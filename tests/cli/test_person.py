@@ -22,6 +22,7 @@ from tests.cases.files import photo
 from tests.cases.treeville import treeville
 from tests.cli.conftest import Run, good, told
 from tests.conftest import TEMPLATE
+from tests.databases import Copies, prepared
 
 Look = Callable[[str], list[Any]]
 CITY = ("--jurisdiction", "small.gov")
@@ -30,27 +31,27 @@ WHY = ("--reason", "her letter")
 
 
 @pytest.fixture(scope="module")
-def staffed(cluster: Cluster, worker_id: str, tmp_path_factory: pytest.TempPathFactory) -> str:
+def staffed(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> str:
     """The name of a database to be copied: Treeville with a member of a department."""
-    name = f"persons_{worker_id}"
-    cluster.create_database(name, template=TEMPLATE)
-    command = [Path(sys.executable).with_name("open311"), "city", "load", treeville(tmp_path_factory.mktemp("a") / "tree").path]
-    subprocess.run(command, env={**os.environ, "DATABASE_URL": cluster.url(name)}, check=True, capture_output=True)
-    with psycopg.connect(cluster.url(name), row_factory=namedtuple_row) as connection:
-        (small,) = [each for each in read_cities(connection) if each.jurisdiction_id == "small.gov"]
-        accounts.create_account(connection, "wim@small.gov", "Wim", password=None, now=datetime.now(UTC))
-        asked = AskedRole(role="department", department_code="WORKS")
-        accounts.grant(connection, "wim@small.gov", asked, small, now=datetime.now(UTC))
-    return name
+
+    def prepare(url: str) -> None:
+        folder = treeville(tmp_path_factory.mktemp("a") / "tree").path
+        command = [Path(sys.executable).with_name("open311"), "city", "load", folder]
+        subprocess.run(command, env={**os.environ, "DATABASE_URL": url}, check=True, capture_output=True)
+        with psycopg.connect(url, row_factory=namedtuple_row) as connection:
+            (small,) = [each for each in read_cities(connection) if each.jurisdiction_id == "small.gov"]
+            accounts.create_account(connection, "wim@small.gov", "Wim", password=None, now=datetime.now(UTC))
+            asked = AskedRole(role="department", department_code="WORKS")
+            accounts.grant(connection, "wim@small.gov", asked, small, now=datetime.now(UTC))
+
+    return prepared(cluster, "persons", template=TEMPLATE, prepare=prepare)
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, staffed: str) -> Iterator[str]:
+def own_url(copies: Copies, staffed: str) -> Iterator[str]:
     """A database for this test alone."""
-    name = f"person_{worker_id}"
-    cluster.create_database(name, template=staffed)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copies.of(staffed) as url:
+        yield url
 
 
 @pytest.fixture

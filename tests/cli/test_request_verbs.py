@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from db.cluster import Cluster
 from tests.cli.conftest import Run, good, told, usage
+from tests.databases import Copies
 
 Look = Callable[[str], list[Any]]
 
@@ -18,12 +18,10 @@ TO_EAST = ("--lat", "42.35", "--long", "-71.05")
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, smallville: str) -> Iterator[str]:
+def own_url(copies: Copies, smallville: str) -> Iterator[str]:
     """A database for this test alone, with Smallville and its five past requests."""
-    name = f"verbs_{worker_id}"
-    cluster.create_database(name, template=smallville)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copies.of(smallville) as url:
+        yield url
 
 
 @pytest.fixture

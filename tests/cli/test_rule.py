@@ -11,8 +11,8 @@ from typing import Any
 import psycopg
 import pytest
 
-from db.cluster import Cluster
 from tests.cli.conftest import Run, good, past_smallville, told, usage
+from tests.databases import Copies
 from tests.small_city import CITY, EAST, WEST, SmallCity
 
 Look = Callable[[str], list[Any]]
@@ -24,12 +24,10 @@ CITY_WORDS = ("--jurisdiction", "small.gov")
 
 
 @pytest.fixture
-def own_url(cluster: Cluster, worker_id: str, smallville: str) -> Iterator[str]:
+def own_url(copies: Copies, smallville: str) -> Iterator[str]:
     """A database for this test alone, with Smallville and its five past requests."""
-    name = f"rule_{worker_id}"
-    cluster.create_database(name, template=smallville)
-    yield cluster.url(name)
-    cluster.drop_database(name)
+    with copies.of(smallville) as url:
+        yield url
 
 
 @pytest.fixture

@@ -74,9 +74,20 @@ def media_store_cache_clear() -> None:
     stores._store.cache_clear()
 
 
+# What was there before the test's transaction knows nobody of the test; of that, only how many there are can change
+# without one that is written anew.
+_ROWS = """
+    select to_jsonb(t)::text, t::text from {table} t where t.xmin::text::bigint >= pg_current_xact_id()::xid::text::bigint
+    union all select '', count(*)::text from {table}
+"""
+
+
 @pytest.fixture
 def dump(trees: Working) -> Dump:
-    """Every row of every table of the database as text, whatever its columns: what is nowhere in it is kept nowhere."""
+    """Every row of every table that the test wrote, as text, whatever its columns; and how many rows each table has.
+
+    Who is nowhere in it is kept nowhere; and where it is as it was, no row was written, changed or taken away.
+    """
 
     def dump() -> str:
         tables = trees.rows(
@@ -85,9 +96,9 @@ def dump(trees: Working) -> Dump:
         )
         found = []
         for schema, table in tables:
-            name = sql.Identifier(schema, table)
+            query = sql.SQL(_ROWS).format(table=sql.Identifier(schema, table))
             with trees.connection.cursor() as cursor:
-                rows = cursor.execute(sql.SQL("select to_jsonb(t)::text, t::text from {} t").format(name)).fetchall()
+                rows = cursor.execute(query).fetchall()
             found += [f"{table}: {row[0]} {row[1]}" for row in rows]
         return "\n".join(found)
 
