@@ -142,9 +142,13 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
     were_shown = {row.id: (row.is_private, row.coarse_metres) for row in found.values()}
     names = {code: row.name for code, row in found.items()}
+    named = {about["service_code"]: about["service_name"] for about in given}
     for row in found.values():
-        # Names may have changed hands between codes; none may stand twice on the way, and no name ends with a line.
-        row.is_active, row.name = False, f"{row.code}\n"
+        row.is_active = False
+        if row.name != named.get(row.code):
+            # Names may have changed hands between codes; none may stand twice on the way, and no name ends with a line.
+            # One that stays is left alone: it is a key, and whoever writes a request of its service would wait for us.
+            row.name = f"{row.code}\n"
     session.flush()
     session.execute(delete(ServiceAttribute).where(ServiceAttribute.jurisdiction_id == city_id))
     for about in given:
