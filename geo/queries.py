@@ -135,13 +135,14 @@ def make_point(*, long: ColumnElement[Any], lat: ColumnElement[Any]) -> ColumnEl
 
 
 def on_grid(location: Spatial, metres: ColumnElement[Any]) -> ColumnElement[Any]:
-    """The crossing nearest to a point of a grid so many metres wide; the point as it is where metres is null."""
+    """The crossing nearest to a point of a grid so many metres wide; the point itself where metres is null, null for none."""
     step = cast(metres, Double) / METRES_A_DEGREE
     y = _at_most(90, func.round(func.ST_Y(location) / step, type_=Double) * step)
     # A degree of longitude is shorter the nearer the pole.
     wide = step / func.greatest(func.cos(func.radians(y)), literal_column("0.01"), type_=Double)
     x = _at_most(180, func.round(func.ST_X(location) / wide, type_=Double) * wide)
-    return type_coerce(case((metres.is_(None), location), else_=func.ST_SetSRID(func.ST_MakePoint(x, y), WGS84)), Geometry())
+    is_as_it_is = or_(metres.is_(None), location.is_(None))
+    return type_coerce(case((is_as_it_is, location), else_=func.ST_SetSRID(func.ST_MakePoint(x, y), WGS84)), Geometry())
 
 
 def _at_most(degrees: int, value: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -466,6 +466,15 @@ def test_a_coarse_place_is_found_where_it_is_shown_alone(api: Api, request_at: A
     assert api.get("similar", format, service_code="graffiti", lat="47.64113", long="-122.40077").rows == []
 
 
+def test_what_has_no_place_has_none_where_places_are_coarse(api: Api, request_at: Any) -> None:
+    request_at("NOWHERE", coarse_metres=300, lat=None, long=None)
+
+    row = api.get("requests", service_request_id="NOWHERE").row
+
+    assert (row["lat"], row["long"]) == (None, None)
+    assert api.get("requests", bbox="-180,-90,180,90").ids == []
+
+
 # A walk from cursor to cursor
 
 

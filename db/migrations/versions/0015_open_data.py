@@ -18,7 +18,10 @@ _STEP = "(cast(coarse_metres as double precision) / 111320.0)"
 _Y = f"greatest(least(round(ST_Y(location) / {_STEP}) * {_STEP}, 90.0), -90.0)"
 _WIDE = f"({_STEP} / greatest(cos(radians({_Y})), 0.01))"
 _X = f"greatest(least(round(ST_X(location) / {_WIDE}) * {_WIDE}, 180.0), -180.0)"
-_PUBLIC_LOCATION = f"case when coarse_metres is null then location else ST_SetSRID(ST_MakePoint({_X}, {_Y}), 4326) end"
+# Of no place the least and the greatest would be a pole: they pass over what is null.
+_PUBLIC_LOCATION = (
+    f"case when coarse_metres is null or location is null then location else ST_SetSRID(ST_MakePoint({_X}, {_Y}), 4326) end"
+)
 _SEARCH_WORDS = (
     "to_tsvector('english'::regconfig, coalesce(description, '') || ' ' || coalesce(status_notes, '')"
     " || ' ' || case when coarse_metres is null then coalesce(address, '') else '' end)"
