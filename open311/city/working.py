@@ -11,7 +11,7 @@ from marshmallow import Schema
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.orm import Session
 
-from db import Base
+from db import Base, driver_connection
 from open311.city.lines import BadFile, Lines, Path_, load_list
 from open311.city.rules import Known
 from open311.city.targets import read_targets
@@ -28,6 +28,7 @@ from open311.models import (
     ServiceRequest,
     ServiceTarget,
 )
+from open311.reports.changes import let_earlier_writers_end
 from routing.models import Department
 from schemas.casework import TargetSchema
 from schemas.working import (
@@ -206,8 +207,10 @@ def ids_by_code(session: Session, city_id: int, table: Any) -> dict[str, int]:
 
 
 def one_load_at_a_time(session: Session) -> None:
-    """Wait for who else puts a city's files in place, and let others wait until the transaction ends."""
+    """Wait for who else puts a city's files in place, and let others wait until the transaction ends.  Raises StillWriting."""
     session.execute(select(func.pg_advisory_xact_lock(func.hashtext("open311 city load"))))
+    # A city's files bring names, which the feed of changes tells of.
+    let_earlier_writers_end(driver_connection(session))
 
 
 def renew(session: Session, city_id: int) -> None:

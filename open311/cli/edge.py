@@ -187,6 +187,9 @@ KNOWN: Known = {
     "open311.services.ServiceMissing": lambda _error: Refused("service_code is required"),
     "open311.services.UnknownService": lambda error: Refused(f"no active service has the service_code {error}"),
     "open311.cases.search.UnknownRequest": lambda error: Refused(f"no request here has the number {error}"),
+    "open311.reports.changes.StillWriting": lambda error: Refused(
+        f"somebody else has been writing for {error} seconds; nothing was changed, try again when that has ended"
+    ),
     "open311.cases.saved.UnknownQuery": lambda error: Refused(f"the city keeps no query {error}"),
     "open311.accounts.UnknownAccount": lambda error: Refused(f"no account has the e-mail address {error}"),
     "open311.notify.webhooks.UnknownWebhook": lambda error: Refused(f"the city tells no webhook {error}"),

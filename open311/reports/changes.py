@@ -9,11 +9,12 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic, sleep
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import tuple_row
-from sqlalchemy import BigInteger, Text, bindparam, cast, func, literal_column, or_, select, tuple_, update
+from sqlalchemy import BigInteger, Boolean, Text, bindparam, cast, func, literal_column, or_, select, text, tuple_, update
 from sqlalchemy.dialects.postgresql import ARRAY
 
 from db.driver import Statement
@@ -25,6 +26,11 @@ from schemas.problems import Problems
 
 KEPT, REMOVED = "kept", "removed"
 FROM_THE_START = "*"
+_PATIENCE_SECONDS = 0.02
+
+
+class StillWriting(RuntimeError):
+    """A transaction has been writing for so many seconds, and what must wait for its end has not been done."""
 
 
 class FeedBeganAnew(LookupError):
@@ -84,7 +90,8 @@ def find_changes(
     """What changed behind a cursor (None: since ever), at most so many.  Raises FeedBeganAnew."""
     row = _NOW.run(connection, jurisdiction_id=jurisdiction_id).fetchone()
     assert row is not None
-    if cursor is not None and cursor.epoch != row.epoch:
+    # One ahead of every transaction is of a database that went on without this one.
+    if cursor is not None and (cursor.epoch != row.epoch or cursor.transaction > row.next):
         raise FeedBeganAnew(str(cursor))
     begin = cursor or FeedCursor(epoch=row.epoch, transaction=0, id=0)
     # What is older than that one has ended for every later snapshot, too: nothing of it can be missed.
@@ -117,6 +124,22 @@ def touch(connection: "Connection[Any]", ids: Sequence[int], *, jurisdiction_id:
 def touch_children(connection: "Connection[Any]", request_id: int, *, jurisdiction_id: int) -> None:
     """Tell the feed of those that follow this one, which is shown or hidden now."""
     _TOUCH_CHILDREN.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id)
+
+
+def let_earlier_writers_end(connection: "Connection[Any]", *, most_seconds: float = 60) -> None:
+    """Wait for the transactions that began to write before this one; for who will tell the feed of many requests at once.
+
+    One that brings a request meanwhile is not seen by this one, and would be told of before it ends: by names that it
+    changes.  Before this one writes anything, so that none of them waits for it: one that has begun to write goes on.
+    Raises StillWriting.
+    """
+    if _BEGIN_TO_WRITE.run(connection).fetchall()[0].had_begun:
+        return
+    until = monotonic() + most_seconds
+    while (row := _EARLIER.run(connection).fetchone()) is not None and row.is_writing:
+        if monotonic() > until:
+            raise StillWriting(f"{most_seconds:g}")
+        sleep(_PATIENCE_SECONDS)
 
 
 def begin_anew_if_restored(connection: "Connection[Any]") -> bool:
@@ -156,7 +179,18 @@ _OLDEST: Any = literal_column(
       and d.datname <> current_database()))""",
     BigInteger,
 )
-_NOW = Statement(select(Jurisdiction.changes_epoch.label("epoch"), _OLDEST.label("oldest")).where(Jurisdiction.id == _CITY))
+_NEXT: Any = literal_column("pg_snapshot_xmax(pg_current_snapshot())::text::bigint", BigInteger)
+_NOW = Statement(
+    select(Jurisdiction.changes_epoch.label("epoch"), _OLDEST.label("oldest"), _NEXT.label("next")).where(
+        Jurisdiction.id == _CITY
+    )
+)
+_BEGIN_TO_WRITE = Statement(
+    text("select pg_current_xact_id_if_assigned() is not null as had_begun, pg_current_xact_id() as number").columns(
+        had_begun=Boolean, number=Text
+    )
+)
+_EARLIER = Statement(select((literal_column("pg_current_xact_id()::text::bigint", BigInteger) > _OLDEST).label("is_writing")))
 _CHANGED = Statement(
     select(ServiceRequest.id, ServiceRequest.number, ServiceRequest.changed_in, ServiceRequest.is_public)
     .where(

@@ -1,6 +1,7 @@
 """The change feed: a dashboard that polls it holds what the database does, whoever writes meanwhile."""
 
 import random
+import re
 import threading
 import time
 from pathlib import Path
@@ -18,7 +19,15 @@ from open311.city.configuring import put_file
 from open311.models import ServiceRequest
 from open311.people.redacting import Redaction, redact
 from open311.reports import changes
-from open311.reports.changes import FeedBeganAnew, begin_anew_if_restored, cursor_now, find_changes, read_cursor
+from open311.reports.changes import (
+    FeedBeganAnew,
+    StillWriting,
+    begin_anew_if_restored,
+    cursor_now,
+    find_changes,
+    let_earlier_writers_end,
+    read_cursor,
+)
 from schemas.working import STANDARD_STATUSES
 from tests.cases.smallville import IN_EAST, IN_WEST, SWAPPED, Smallville
 from tests.factories import HOUR, NOW
@@ -213,6 +222,55 @@ def test_a_status_that_is_renamed_in_a_file_of_casework_is_a_change_of_what_show
     assert copy.catch_up(own) == 1
     assert copy.rows == open_rows_now(own, committed.city.id)
     assert "Waiting" in copy.rows[one]
+
+
+def test_names_are_changed_when_who_began_to_write_before_has_ended(
+    committed: Smallville, own: "Connection[Any]", tmp_path: Path
+) -> None:
+    """A request that comes in meanwhile is not seen by who renames; told of before that ends, it would keep the old name."""
+    copy = Copy(committed.city.id)
+    began, is_renamed = threading.Event(), threading.Event()
+
+    def rename() -> None:
+        with Session(committed.session.get_bind()) as session:
+            town = committed.through(session)
+            town.folder = SmallCity(tmp_path / "renamed")
+            began.set()
+            _rename_a_status(town, "open", "Waiting")
+            session.commit()
+            is_renamed.set()
+
+    number = committed.report(IN_WEST, at=NOW - HOUR)
+    renaming = threading.Thread(target=rename)
+    renaming.start()
+    began.wait(10)
+    assert not is_renamed.wait(0.5)
+    committed.session.commit()
+    copy.poll(own)
+    renaming.join(30)
+
+    assert is_renamed.is_set()
+    copy.catch_up(own)
+    assert "Waiting" in copy.rows[number]
+    assert copy.rows == open_rows_now(own, committed.city.id)
+
+
+def test_who_writes_for_too_long_is_not_waited_for(committed: Smallville, own_url: str) -> None:
+    committed.report(IN_WEST, at=NOW - HOUR)
+    with psycopg.connect(own_url) as other, pytest.raises(StillWriting, match=r"^0\.1$"):
+        let_earlier_writers_end(other, most_seconds=0.1)
+    committed.session.rollback()
+
+
+def test_a_cursor_ahead_of_every_transaction_is_of_another_database(committed: Smallville, own: "Connection[Any]") -> None:
+    """As when a copy of yesterday's database was put in place of today's."""
+    _report(committed)
+    copy = Copy(committed.city.id)
+    copy.catch_up(own)
+    copy.cursor = re.sub(r"-[0-9]+-[0-9]+$", f"-{2**40}-1", str(copy.cursor))
+
+    with pytest.raises(FeedBeganAnew):
+        copy.poll(own)
 
 
 def _rename_a_status(town: Smallville, code: str, name: str) -> None:
