@@ -35,7 +35,10 @@ _PARENT = aliased(ServiceRequest, name="parent")
 
 @dataclass(frozen=True, kw_only=True)
 class Loaded:
-    """What a load did: the city's row, how many of each, and which boundaries had to be repaired."""
+    """What a load did: the city's row, how many of each, and which boundaries had to be repaired.
+
+    hides_more: the public is shown less of some service than before, not at all or more coarsely.
+    """
 
     jurisdiction_id: int
     services: int
@@ -43,6 +46,7 @@ class Loaded:
     boundaries: int
     rules: int
     addresses: int
+    hides_more: bool
     repaired: Sequence[str]
 
 
@@ -57,7 +61,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     before, shown_before = _definitions(session, city.id), names_shown(session, city.id)
     departments = _departments(session, city.id, folder.departments)
     layers = _layers(session, city, folder, now=now)
-    _services(session, city.id, folder.services, layers=layers)
+    hides_more = _services(session, city.id, folder.services, layers=layers)
     put_calendars(session, city.id, folder.calendars, timezone=city.timezone, departments=departments)
     put_rules(session, city.id, folder.rules, zone=ZoneInfo(city.timezone))
     worked_so_far = working_of(session, city.id)
@@ -85,6 +89,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
         boundaries=sum(len(drawn) for drawn in folder.boundaries.values()),
         rules=len(folder.rules),
         addresses=len(folder.addresses),
+        hides_more=hides_more,
         repaired=[
             f"{layer} {boundary.code}: {boundary.repaired}"
             for layer, drawn in folder.boundaries.items()
@@ -138,7 +143,8 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
     return {code: row.id for code, row in found.items()}
 
 
-def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]], *, layers: Mapping[str, int]) -> None:
+def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]], *, layers: Mapping[str, int]) -> bool:
+    """Whether some of them show the public less than before: not at all, or more coarsely."""
     found = {row.code: row for row in session.scalars(select(Service).where(Service.jurisdiction_id == city_id))}
     were_shown = {row.id: (row.is_private, row.coarse_metres) for row in found.values()}
     names = {code: row.name for code, row in found.items()}
@@ -191,6 +197,12 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         for position, attribute in enumerate(about["attributes"], start=1)
     )
     session.flush()
+    return any(_hides_more(were_shown[each], shown[each]) for each in were_shown)
+
+
+def _hides_more(before: tuple[bool, int | None], after: tuple[bool, int | None]) -> bool:
+    """(is_private, coarse_metres) before and after."""
+    return (after[0] and not before[0]) or (after[1] or 0) > (before[1] or 0)
 
 
 def _show_or_hide(session: Session, city_id: int, service_ids: Sequence[int]) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
 
 import click
@@ -14,6 +15,7 @@ from open311.city.folder import CityFolder, read_folder
 from open311.city.lines import BadFile
 from open311.city.load import Loaded, load_folder, note_moved_dates
 from open311.cli.edge import Refused, jurisdiction_option, progress, transaction, with_app
+from open311.config import settings
 from open311.jurisdictions import cities, read_cities
 from schemas.moment import whole_second
 
@@ -43,6 +45,25 @@ def load(directory: Path, dates_to_now: bool, without_requests: bool) -> None:
         click.echo(f"repaired boundary {text}")
     if imported is not None:
         click.echo(summary(imported))
+    if loaded.hides_more:
+        _drop_snapshots(loaded.jurisdiction_id)
+
+
+def _drop_snapshots(city_id: int) -> None:
+    """Take away the files of open data that show what is public no more; say so."""
+    snapshots = import_module("open311.reports.snapshots")
+    slug = next(each.jurisdiction_id for each in read_cities(driver_connection(db.session())) if each.id == city_id)
+    again = f"open311 export snapshot --jurisdiction {slug} --keep 1"
+    try:
+        dropped = snapshots.drop(snapshots.shelf_of(settings().open_data_folder, slug))
+    except snapshots.BeingTaken:
+        click.echo(f"warning: a snapshot is being taken that shows what is public no more; then run {again}", err=True)
+        return
+    if dropped:
+        click.echo(
+            f"{dropped} snapshots of open data were taken away, for they show what is public no more;"
+            f" the next is taken at night, or by {again}"
+        )
 
 
 @city.command("export")

@@ -107,6 +107,17 @@ def find(shelf: Path, name: str) -> Snapshot | None:
     )
 
 
+def drop(shelf: Path) -> int:
+    """Take every snapshot away, for they show what is public no more; how many.  Raises BeingTaken."""
+    if not shelf.is_dir():
+        return 0
+    with _only_one(shelf):
+        there = kept(shelf)
+        for each in there:
+            _remove(each)
+        return len(there)
+
+
 def moment_of(name: str) -> datetime:
     """When the snapshot of this name was taken."""
     return datetime.strptime(name, _NAME_FORM).replace(tzinfo=UTC)

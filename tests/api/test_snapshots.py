@@ -180,9 +180,11 @@ def test_a_file_is_continued_by_range(take: Take, kept: Kept, make: Factory) -> 
     rest = kept.ask(path, headers={"Range": "bytes=10-", "If-Range": whole.headers["ETag"]})
     another = kept.ask(path, headers={"Range": "bytes=10-", "If-Range": '"another"'})
     beyond = kept.ask(path, headers={"Range": "bytes=99999999-"})
+    several = kept.ask(path, headers={"Range": "bytes=0-1,5-6"})
 
     body = whole.get_data()
     assert whole.headers["Accept-Ranges"] == "bytes"
+    assert (several.status_code, several.data) == (200, body)
     assert rest.status_code == 206
     assert rest.headers["Content-Range"] == f"bytes 10-{len(body) - 1}/{len(body)}"
     assert rest.get_data() == body[10:]

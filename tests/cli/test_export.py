@@ -8,10 +8,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import yaml
 from click.testing import Result
 
 from tests.cli.conftest import Run, good, told, usage
 from tests.databases import Copies
+from tests.small_city import SmallCity
 
 SMALL = ("--jurisdiction", "small.gov")
 
@@ -103,6 +105,22 @@ def test_nothing_is_warned_of_where_the_address_is_known(
 
     assert result.exit_code == 0, result.output
     assert result.stderr == ""
+
+
+def test_snapshots_go_when_a_service_becomes_private(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OPEN311_OPEN_DATA_DIR", str(tmp_path / "open"))
+    monkeypatch.setenv("OPEN311_PUBLIC_URL", "https://311.small.example")
+    good(run("export", "snapshot", *SMALL))
+    folder = SmallCity(tmp_path / "small")
+    good(run("city", "load", str(folder.path), "--without-requests"))
+    assert list((tmp_path / "open" / "small.gov").glob("2*"))
+    services = yaml.safe_load((folder.path / "services.yml").read_text())
+    folder.write("services.yml", yaml.safe_dump([{**each, "private": True} for each in services]))
+
+    said = good(run("city", "load", str(folder.path), "--without-requests"))
+
+    assert "1 snapshots of open data were taken away" in said
+    assert not list((tmp_path / "open" / "small.gov").glob("2*"))
 
 
 def test_a_folder_that_takes_no_snapshot_is_told(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_a_command_runs_by_itself(copies: Copies, smallville: str, group: str):
     with copies.of(smallville) as url:
         done = subprocess.run(
             [Path(sys.executable).with_name("open311"), group, *words],
-            env={**os.environ, "DATABASE_URL": url},
+            env={**os.environ, "DATABASE_URL": url, "OPEN311_PUBLIC_URL": "https://311.small.example"},
             capture_output=True,
             text=True,
             check=False,
