@@ -31,7 +31,7 @@ class Renderer(Protocol):
         """The document of such rows."""
 
 
-_CALLBACK = re.compile(r"[A-Za-z_$][\w$.]{0,63}", re.ASCII)
+_CALLBACK = re.compile(r"(?=.{1,64}\Z)[A-Za-z_$][\w$]*(\.[A-Za-z_$][\w$]*)*", re.ASCII)
 RENDERERS: Mapping[str, Renderer] = {"json": as_json, "xml": as_xml, "geojson": as_features, "csv": as_csv}
 _SCRIPTABLE = ("json", "geojson")
 

@@ -9,8 +9,7 @@ from flask.testing import FlaskClient
 from psycopg import Connection
 
 from db.driver import Driver
-from open311 import app as open311_app
-from open311 import jurisdictions
+from open311 import core, jurisdictions
 from open311.app import create_app
 from open311.config import Settings
 from open311.web import health
@@ -70,7 +69,7 @@ def test_without_its_database_it_is_up_but_not_ready(app: Flask, monkeypatch: py
     # An application with a driver of its own, whose database is at a port where nothing listens.
     nowhere = "postgresql://nobody@127.0.0.1:1/nothing"
     lost = Driver()
-    for module in (health, open311_app):
+    for module in (health, core):
         monkeypatch.setattr(module, "driver", lost)
     client = create_app(Settings(database_url=nowhere)).test_client()
     assert client.get("/healthz").status_code == 200
@@ -90,7 +89,7 @@ def test_without_its_database_the_api_says_so_in_the_format_asked_for(
     app: Flask, monkeypatch: pytest.MonkeyPatch, format: str
 ) -> None:
     lost = Driver()
-    for module in (jurisdictions, open311_app):
+    for module in (jurisdictions, core):
         monkeypatch.setattr(module, "driver", lost)
     client = create_app(Settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")).test_client()
 

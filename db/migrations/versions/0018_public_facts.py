@@ -2,7 +2,7 @@
 
 Figures are counted anew: until the worker has done so, scorecards answer 503.
 
-Revision ID: 0018, after 0017.
+Revision 0018, after 0017.
 """
 
 import sqlalchemy as sa
