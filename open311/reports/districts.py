@@ -2,14 +2,14 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 from psycopg import Connection
-from sqlalchemy import BigInteger, and_, bindparam, case, func, literal_column, or_, select
+from sqlalchemy import BigInteger, and_, bindparam, func, select
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement
-from geo.districts import materialized
 from open311.models import Jurisdiction, RequestDistrict, ServiceRequest
 
 LATELY = timedelta(days=30)
@@ -29,47 +29,38 @@ class Figures:
 
 def figures_of(connection: "Connection[Any]", *, jurisdiction_id: int, boundary_id: int, now: datetime) -> Figures:
     """The requests that lie in a boundary by their stamps: those open now, and those received in the 30 days before."""
-    row = _FIGURES.run(
+    least = _LEAST.run(connection, jurisdiction_id=jurisdiction_id).fetchall()[0].least_count
+    (row,) = _figures(is_public_alone=least > 0).run(
         connection, jurisdiction_id=jurisdiction_id, boundary_id=boundary_id, received_from=now - LATELY, received_to=now
-    ).fetchone()
-    assert row is not None
-    return Figures(open=row.open, received_lately=row.received)
+    )
+    return Figures(
+        open=row.open if row.open >= least else None, received_lately=row.received if row.received >= least else None
+    )
 
 
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
-_LEAST = Jurisdiction.least_count
-_COUNTS_ALL = select(literal_column("0") == _LEAST).where(Jurisdiction.id == _CITY).scalar_subquery()
-_STAMPED = (
-    RequestDistrict.jurisdiction_id == _CITY,
-    RequestDistrict.boundary_id == bindparam("boundary_id", type_=BigInteger),
-    or_(ServiceRequest.is_public, _COUNTS_ALL),
-)
-_OPEN = (
-    select(func.count())
-    .select_from(RequestDistrict)
-    .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == RequestDistrict.request_id))
-    .where(*_STAMPED, ServiceRequest.status == "open")
-    .scalar_subquery()
-)
-_RECEIVED = (
-    select(func.count())
-    .select_from(RequestDistrict)
-    .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == RequestDistrict.request_id))
-    .where(
-        *_STAMPED,
+_LEAST = Statement(select(Jurisdiction.least_count).where(Jurisdiction.id == _CITY))
+
+
+@cache
+def _figures(*, is_public_alone: bool) -> Statement:
+    """Two counts; of all, the index of open requests has what is asked of a request, and none is read."""
+    stamped = (
+        select(func.count())
+        .select_from(RequestDistrict)
+        .where(
+            RequestDistrict.jurisdiction_id == _CITY,
+            RequestDistrict.boundary_id == bindparam("boundary_id", type_=BigInteger),
+        )
+    )
+    theirs = and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == RequestDistrict.request_id)
+    waiting = stamped.join(ServiceRequest, theirs).where(ServiceRequest.status == "open")
+    received = stamped.where(
         RequestDistrict.requested_at > bindparam("received_from", type_=_MOMENT),
         RequestDistrict.requested_at <= bindparam("received_to", type_=_MOMENT),
     )
-    .scalar_subquery()
-)
-# As a part of its own: else each would be counted once to be compared and once to be told.
-_COUNTED = materialized(select(_OPEN.label("open"), _RECEIVED.label("received")), "counted")
-_FIGURES = Statement(
-    select(
-        case((_COUNTED.c.open >= _LEAST, _COUNTED.c.open)).label("open"),
-        case((_COUNTED.c.received >= _LEAST, _COUNTED.c.received)).label("received"),
-    )
-    .select_from(Jurisdiction)
-    .join(_COUNTED, Jurisdiction.id == _CITY)
-)
+    if is_public_alone:
+        waiting = waiting.where(ServiceRequest.is_public)
+        received = received.join(ServiceRequest, theirs).where(ServiceRequest.is_public)
+    return Statement(select(waiting.scalar_subquery().label("open"), received.scalar_subquery().label("received")))
