@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 import psycopg
 
 from bench.first import Benchmark
+from bench.many import fill
 from bench.rig import BenchFailed, Rig, median, served
 from open311.jurisdictions import read_cities
 from open311.reports.bulk import copying
@@ -24,27 +25,6 @@ _MEGABYTE = 2**20
 # What a worker may grow by while it writes a file.
 _MOST_BYTES = {"csv": 100 * _MEGABYTE, "ndjson": 100 * _MEGABYTE, "geojson": 100 * _MEGABYTE, "parquet": 500 * _MEGABYTE}
 
-# The cases of Boston again and again, each time half a year earlier and some metres away, with their districts.
-_MULTIPLY = """
-with copied as (
-  insert into service_request (jurisdiction_id, number, service_id, status, case_status, status_notes, description,
-    department_id, unit_id, requested_at, updated_at, closed_at, address, location, attributes, channel, is_public)
-  select jurisdiction_id, number || '-' || n, service_id, status, case_status, status_notes, description, department_id,
-    unit_id, requested_at - n * interval '183 days', updated_at, closed_at - n * interval '183 days', address,
-    st_translate(location, (n %% 7) * 0.0003, (n %% 5) * 0.0003), attributes, channel, is_public
-  from service_request, generate_series(1, %(copies)s) n
-  where jurisdiction_id = %(city)s and status = 'closed' and number !~ '-[0-9]{1,3}$'
-  limit %(most)s
-  returning id, number, requested_at
-)
-insert into request_district (jurisdiction_id, request_id, boundary_id, requested_at)
-select %(city)s, copied.id, stamp.boundary_id, copied.requested_at
-from copied
-join service_request original
-  on original.jurisdiction_id = %(city)s and original.number = regexp_replace(copied.number, '-[0-9]{1,3}$', '')
-join request_district stamp on stamp.jurisdiction_id = %(city)s and stamp.request_id = original.id
-"""
-
 
 def _export(format: str, copied_as: str) -> Callable[[Rig], float]:
     """Requests a second of a file over HTTP, over those of a bare COPY of the same query read by psycopg."""
@@ -52,7 +32,7 @@ def _export(format: str, copied_as: str) -> Callable[[Rig], float]:
     def run(rig: Rig) -> float:
         with psycopg.connect(rig.url, autocommit=True, options="-c timezone=UTC") as connection:
             (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
-            fill(connection, city.id)
+            fill(connection, city.id, rows=ROWS)
             with served("wsgi:app", {"DATABASE_URL": rig.url}) as base:
                 return measure(connection, base, city.id, format, copied_as)
 
@@ -86,23 +66,6 @@ BENCHMARKS: Mapping[str, Benchmark] = {
     "export-geojson": Benchmark(run=_export("geojson", "geojson"), floor=0.8),
     "export-parquet": Benchmark(run=_export("parquet", "csv"), floor=0.2),
 }
-
-
-def fill(connection: "psycopg.Connection[Any]", city_id: int) -> None:
-    """Requests of Boston, with their districts, until there are ROWS."""
-    there = _number(connection, "select count(*) from service_request")
-    if there >= ROWS:
-        return
-    print(f"export: filling up to {ROWS} requests", file=sys.stderr, flush=True)
-    closed = _number(
-        connection,
-        "select count(*) from service_request where jurisdiction_id = %s and status = 'closed' and number !~ '-[0-9]{1,3}$'",
-        city_id,
-    )
-    missing = ROWS - there
-    connection.execute(_MULTIPLY, {"copies": missing // closed + 1, "city": city_id, "most": missing})
-    connection.execute("vacuum (analyze) service_request")
-    connection.execute("vacuum (analyze) request_district")
 
 
 def _read(url: str) -> None:

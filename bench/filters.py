@@ -71,7 +71,7 @@ def filters(rig: Rig) -> float:
             file=sys.stderr,
             flush=True,
         )
-        worst = max(worst, growth, GROWTH * median(large) / SLOWEST_WORDS if name.startswith("q ") else 0)
+        worst = max(worst, growth, GROWTH * median(large) / SLOWEST_WORDS if name.split()[0] == "q" else 0)
     return GROWTH / worst
 
 

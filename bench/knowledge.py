@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.first import Benchmark
+from bench.many import fill
 from bench.rig import BenchFailed, Rig
 from db.driver import CALLS
 from geo.point import Point
@@ -21,29 +22,12 @@ ROWS = int(os.environ.get("BENCH_KNOWLEDGE_ROWS", "1000000"))
 ASKED = 300
 SECONDS = 0.020
 
-# The closed cases of Boston again and again, each time some days earlier and some metres away, with words around what they say:
-# common ones, and one in twenty that is rare.  Two years lie within what is looked at.
-_MULTIPLY = """
-insert into service_request (jurisdiction_id, number, service_id, status, case_status, status_notes, description, department_id,
-  unit_id, requested_at, updated_at, closed_at, address, location, attributes, channel, is_public)
-select jurisdiction_id, number || '-' || n, service_id, status, case_status,
-  (array['Case resolved. The crew came and the work is done', 'Case noted. Nothing was found at this place',
-    'Case resolved. Picked up with the next round', 'Referred to the utility that owns it'])[1 + (id + n) %% 4],
-  coalesce(description, '') || ' at the corner of ' || coalesce(address, 'the street')
-    || ' near number ' || (id * 7 + n) %% 997,
-  department_id, unit_id, requested_at - n * interval '9 days', updated_at, closed_at - n * interval '9 days', address,
-  st_translate(location, (n %% 7) * 0.0003, (n %% 5) * 0.0003), attributes, channel, is_public
-from service_request, generate_series(1, %(copies)s) n
-where jurisdiction_id = %(city)s and status = 'closed'
-limit %(most)s
-"""
-
 
 def knowledge(rig: Rig) -> float:
     """The 20 ms that are claimed, over what 95 of 100 searches take at most, for drafts like cases of Boston."""
     with psycopg.connect(rig.url, autocommit=True, options=CALLS) as connection:
         (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
-        _fill(connection, city.id)
+        fill(connection, city.id, rows=ROWS)
         now = whole_second(datetime.now(UTC))
         drafts = _drafts(connection, city.id)
         times = []
@@ -64,20 +48,6 @@ def knowledge(rig: Rig) -> float:
 BENCHMARKS: Mapping[str, Benchmark] = {"knowledge": Benchmark(run=knowledge, floor=1.0)}
 
 
-def _fill(connection: "psycopg.Connection[Any]", city_id: int) -> None:
-    """Requests of Boston until there are ROWS."""
-    there = _number(connection, "select count(*) from service_request")
-    closed = _number(
-        connection, "select count(*) from service_request where jurisdiction_id = %s and status = 'closed'", city_id
-    )
-    if there >= ROWS:
-        return
-    print(f"knowledge: filling up to {ROWS} requests", file=sys.stderr, flush=True)
-    missing = ROWS - there
-    connection.execute(_MULTIPLY, {"copies": missing // closed + 1, "city": city_id, "most": missing})
-    connection.execute("vacuum (analyze) service_request")
-
-
 def _drafts(connection: "psycopg.Connection[Any]", city_id: int) -> list[Asked]:
     """What cases of every kind said, spread over all of them."""
     rows = connection.execute(
@@ -90,9 +60,3 @@ def _drafts(connection: "psycopg.Connection[Any]", city_id: int) -> list[Asked]:
         Asked(service_id=service_id, service_group=group, words=words or "", point=Point(long=long, lat=lat))
         for service_id, group, words, long, lat in rows
     ]
-
-
-def _number(connection: "psycopg.Connection[Any]", query: str, *values: Any) -> int:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
-    assert row is not None
-    return int(row[0])

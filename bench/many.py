@@ -50,8 +50,8 @@ where c.jurisdiction_id = %(city)s and c.number ~ '-x[0-9]+$' and e.at is not nu
 """
 
 
-def fill(connection: "psycopg.Connection[Any]", city_id: int, *, rows: int, events: bool = False) -> None:
-    """Copies of the city's requests until it has so many; in autocommit.  events: with what happened to them, too."""
+def fill(connection: "psycopg.Connection[Any]", city_id: int, *, rows: int) -> None:
+    """Copies of the city's requests until it has so many, with their districts and what happened to them; in autocommit."""
     there, originals = _counted(connection, city_id)
     if there >= rows:
         return
@@ -64,9 +64,8 @@ def fill(connection: "psycopg.Connection[Any]", city_id: int, *, rows: int, even
         n += 1
         given = {"n": n, "back": f"{n * WEEKS} weeks", "city": city_id, "most": rows - there}
         there += connection.execute(_COPY, given).rowcount
-    connection.execute(_STAMPS, {"city": city_id})
-    if events:
-        connection.execute(_EVENTS, {"city": city_id})
+    for statement in (_STAMPS, _EVENTS):
+        connection.execute(statement, {"city": city_id})
     connection.execute("vacuum (analyze)")
 
 

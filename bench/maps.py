@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from bench.first import Benchmark
+from bench.many import fill
 from bench.rig import Rig
 from db.driver import CALLS
 from geo.tile import CELLS, Grid, Tile, column_of, row_of
@@ -28,25 +29,6 @@ ZOOMS = range(10, 18)
 TILE_SECONDS, CLUSTERS_SECONDS = 0.100, 0.150
 # A screen of 1280 by 768 is so many tiles of 256 wide and high.
 SCREEN = (5, 3)
-
-# The cases of Boston again and again, each time a quarter of a year earlier and some metres away.
-_COPY = """
-insert into service_request (jurisdiction_id, number, service_id, status, case_status, status_notes, description, department_id,
-  unit_id, requested_at, updated_at, closed_at, address, location, attributes, channel, is_public)
-select jurisdiction_id, number || '-' || %(copy)s, service_id, status, case_status, status_notes, description, department_id,
-  unit_id, requested_at - %(copy)s * interval '91 days', updated_at - %(copy)s * interval '91 days',
-  closed_at - %(copy)s * interval '91 days', address,
-  st_translate(location, (%(copy)s %% 7) * 0.0003, (%(copy)s %% 5) * 0.0003), attributes, channel, is_public
-from service_request where jurisdiction_id = %(city)s and number !~ '-' limit %(most)s
-"""
-_STAMP = """
-insert into request_district (jurisdiction_id, request_id, boundary_id, requested_at)
-select d.jurisdiction_id, copy.id, d.boundary_id, copy.requested_at
-from request_district d
-join service_request first on first.jurisdiction_id = d.jurisdiction_id and first.id = d.request_id
-join service_request copy on copy.jurisdiction_id = d.jurisdiction_id and copy.number = first.number || '-' || %(copy)s
-where d.jurisdiction_id = %(city)s and first.number !~ '-'
-"""
 
 
 def tiles(rig: Rig) -> float:
@@ -104,7 +86,7 @@ BENCHMARKS: Mapping[str, Benchmark] = {
 def _filled(rig: Rig) -> Iterator[tuple["psycopg.Connection[Any]", City, datetime]]:
     with psycopg.connect(rig.url, autocommit=True, options=CALLS) as connection:
         (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
-        fill(connection, city.id)
+        fill(connection, city.id, rows=ROWS)
         yield connection, city, whole_second(datetime.now(UTC))
 
 
@@ -152,25 +134,3 @@ def _places(connection: "psycopg.Connection[Any]", city_id: int) -> list[tuple[f
         " where jurisdiction_id = %s and is_public and public_location is not null order by md5(number) limit %s",
         [city_id, PLACES],
     ).fetchall()
-
-
-def fill(connection: "psycopg.Connection[Any]", city_id: int) -> None:
-    """Requests of Boston, with their districts, until there are ROWS."""
-    there = first = _number(connection, "select count(*) from service_request where jurisdiction_id = %s", city_id)
-    copy = 0
-    if there < ROWS:
-        print(f"maps: filling up to {ROWS} requests", file=sys.stderr, flush=True)
-    while there < ROWS:
-        copy += 1
-        values = {"copy": copy, "city": city_id, "most": min(first, ROWS - there)}
-        connection.execute(_COPY, values)
-        connection.execute(_STAMP, values)
-        there += values["most"]
-    if copy:
-        connection.execute("vacuum (analyze) service_request, request_district")
-
-
-def _number(connection: "psycopg.Connection[Any]", query: str, *values: Any) -> int:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
-    assert row is not None
-    return int(row[0])

@@ -10,6 +10,7 @@ from typing import Any
 import psycopg
 
 from bench.first import Benchmark
+from bench.many import fill
 from bench.rig import BenchFailed, Rig
 from open311.jurisdictions import City, read_cities
 from open311.reports.rollups import refresh
@@ -22,36 +23,6 @@ SECONDS = 0.050
 LAYERS = ("council", "neighborhood", "police", "public_works")
 TIMES = 20
 
-# The closed cases of Boston again and again, each time most of a year earlier, so that there are ten years of them; with their
-# districts and their closings.
-_FILL = (
-    """
-create temp table copied on commit preserve rows as
-select id, nextval(pg_get_serial_sequence('service_request', 'id')) as new_id, n * interval '300 days' as earlier
-from service_request, generate_series(1, %(copies)s) n
-where jurisdiction_id = %(city)s and status = 'closed'
-limit %(most)s
-""",
-    """
-insert into service_request (jurisdiction_id, id, number, service_id, status, case_status, description, department_id, unit_id,
-  requested_at, updated_at, expected_at, closed_at, address, location, attributes, channel, is_public)
-overriding system value
-select jurisdiction_id, new_id, 'C-' || new_id, service_id, status, case_status, description, department_id, unit_id,
-  requested_at - earlier, updated_at, expected_at - earlier, closed_at - earlier, address, location, attributes, channel,
-  is_public
-from service_request join copied using (id)
-""",
-    """
-insert into request_district (jurisdiction_id, request_id, boundary_id, requested_at)
-select jurisdiction_id, new_id, boundary_id, requested_at - earlier
-from request_district join copied on request_id = copied.id
-""",
-    """
-insert into request_event (jurisdiction_id, request_id, at, kind, facts)
-select jurisdiction_id, new_id, closed_at - earlier, 'closed', '{}' from service_request join copied using (id)
-""",
-    "analyze service_request, request_district, request_event",
-)
 _CHANGE = """
 update service_request set status = 'closed', case_status = 'closed', closed_at = now(), updated_at = now(),
   changed_in = cast(cast(pg_current_xact_id() as text) as bigint)
@@ -64,7 +35,7 @@ def scorecards_of_a_year(rig: Rig) -> float:
     """The 50 ms that are claimed, over what 95 of 100 questions take at most, for every layer and year there is."""
     with psycopg.connect(rig.url, autocommit=True, options="-c timezone=UTC") as connection:
         (city,) = [each for each in read_cities(connection) if each.jurisdiction_id == "boston.gov"]
-        _fill(connection, city.id)
+        fill(connection, city.id, rows=ROWS)
         now = whole_second(datetime.now(UTC))
         _refresh(connection, city.id, "everything", now=now)
         connection.execute(_CHANGE, {"city": city.id})
@@ -104,31 +75,9 @@ def _times(connection: "psycopg.Connection[Any]", city: City, *, now: datetime) 
     return times
 
 
-def _fill(connection: "psycopg.Connection[Any]", city_id: int) -> None:
-    """Requests of Boston until there are ROWS."""
-    there = _number(connection, "select count(*) from service_request")
-    closed = _number(
-        connection, "select count(*) from service_request where jurisdiction_id = %s and status = 'closed'", city_id
-    )
-    if there >= ROWS:
-        return
-    print(f"scorecards: filling up to {ROWS} requests", file=sys.stderr, flush=True)
-    missing = ROWS - there
-    for step in _FILL:
-        # Placeholders are for the first alone: the others hold none.
-        values = {"copies": missing // closed + 1, "city": city_id, "most": missing} if "%(" in step else None
-        connection.execute(step, values)
-
-
 def _refresh(connection: "psycopg.Connection[Any]", city_id: int, what: str, *, now: datetime) -> None:
     began = perf_counter()
     with connection.transaction():
         done = refresh(connection, jurisdiction_id=city_id, now=now)
     took = perf_counter() - began
     print(f"scorecards: {what}: {done.requests} requests, {done.cells} cells in {took:.1f} s", file=sys.stderr, flush=True)
-
-
-def _number(connection: "psycopg.Connection[Any]", query: str, *values: Any) -> int:
-    row = connection.execute(query, values).fetchone()  # type: ignore[arg-type]
-    assert row is not None
-    return int(row[0])
