@@ -32,9 +32,12 @@ def layers_of(connection: "Connection[Any]", *, jurisdiction_id: int, at: dateti
     return _LAYERS.run(connection, jurisdiction_id=jurisdiction_id, at=at).fetchall()
 
 
-def has_layer(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> bool:
-    """Whether the city has a layer of this code."""
-    return _LAYER.run(connection, jurisdiction_id=jurisdiction_id, layer=code).fetchone() is not None
+def find_layer(connection: "Connection[Any]", code: str, *, jurisdiction_id: int) -> int:
+    """The id of the city's layer of this code.  Raises UnknownLayer."""
+    row = _LAYER.run(connection, jurisdiction_id=jurisdiction_id, layer=code).fetchone()
+    if row is None:
+        raise UnknownLayer(code)
+    return int(row.id)
 
 
 def boundaries_of(
@@ -106,8 +109,8 @@ def versions_of(
     if tolerance_metres:
         values["tolerance_metres"] = tolerance_metres
     rows = _versions(is_simple=bool(tolerance_metres)).run(connection, **values).fetchall()
-    if not rows and not has_layer(connection, layer, jurisdiction_id=jurisdiction_id):
-        raise UnknownLayer(layer)
+    if not rows:
+        find_layer(connection, layer, jurisdiction_id=jurisdiction_id)
     return [(row[0], _with_box(row[1:])) for row in rows]
 
 

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 
 from db.driver import Statement
 from geo.districts import materialized
-from geo.listing import UnknownLayer, has_layer
+from geo.listing import find_layer
 from geo.models import Boundary, Layer
 from geo.queries import TILE_UNITS, as_tile, clipped, near_box, on_tile, thinned
 from geo.tile import MARGIN, Tile
@@ -37,8 +37,8 @@ def districts_tile(connection: "Connection[Any]", tile: Tile, *, jurisdiction_id
         y=tile.y,
     ).fetchone()
     drawn = bytes(row[0]) if row is not None else b""
-    if not drawn and not has_layer(connection, layer, jurisdiction_id=jurisdiction_id):
-        raise UnknownLayer(layer)
+    if not drawn:
+        find_layer(connection, layer, jurisdiction_id=jurisdiction_id)
     return drawn
 
 

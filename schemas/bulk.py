@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from schemas.district_names import read_district_names
+from schemas.district_names import read_districts_among
 from schemas.problems import Problems
 from schemas.text import clean
 
@@ -37,7 +37,7 @@ def read(arguments: Mapping[str, Sequence[str]]) -> BulkQuery:
     problems: list[str] = []
     query = BulkQuery(
         year=_year(_words(arguments, "year"), problems),
-        districts=read_district_names(_texts(arguments, "district"), problems),
+        districts=read_districts_among(arguments, problems),
         service_codes=_words(arguments, "service_code"),
         after=_after([*_words(arguments, "after"), *_words(arguments, "cursor")], problems),
     )
@@ -50,10 +50,6 @@ def span(year: int, zone: ZoneInfo) -> tuple[datetime, datetime]:
     """The first moment of a year in a zone, and the first that is not part of it, in UTC."""
     start, end = (datetime(each, 1, 1, tzinfo=zone).astimezone(UTC) for each in (year, year + 1))
     return start, end
-
-
-def _texts(arguments: Mapping[str, Sequence[str]], name: str) -> list[str]:
-    return [text for text in arguments.get(name, ()) if text.strip(" ,")]
 
 
 def _words(arguments: Mapping[str, Sequence[str]], name: str) -> list[str]:

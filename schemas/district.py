@@ -45,7 +45,7 @@ class VersionSchema(Schema):
 
 
 class FiguresSchema(Schema):
-    """Requests of a district, those that are not public counted too; null where there are too few to be told."""
+    """Requests of a district (open311.reports.districts.Figures); null where there are too few to be told."""
 
     open = Order(allow_none=True)
     received_last_30_days = Order(allow_none=True)

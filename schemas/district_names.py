@@ -1,12 +1,17 @@
 """Names of districts among GET arguments: LAYER:CODE, such as council:8.  Our extension; docs/open-data.md."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from schemas.text import clean
 
 # A code may have a comma of its own.
 _END = re.compile(r",(?=\s*[A-Za-z0-9_-]+:)")
+
+
+def read_districts_among(arguments: Mapping[str, Sequence[str]], problems: list[str]) -> list[tuple[str, str]]:
+    """Those of the argument `district`, as read_district_names; an empty one is as if absent."""
+    return read_district_names([text for text in arguments.get("district", ()) if text.strip(" ,")], problems)
 
 
 def read_district_names(texts: Sequence[str], problems: list[str], *, name: str = "district") -> list[tuple[str, str]]:

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from geo.point import NotAPlace, Point, degrees
 from geo.tile import MOST_ZOOM, Box, Grid, Tile, cells_within
 from schemas import moment, query
-from schemas.district_names import read_district_names
+from schemas.district_names import read_districts_among
 from schemas.problems import Problems
 from schemas.submission import find_point
 from schemas.text import one_line
@@ -117,7 +117,7 @@ class ClustersQuery:
 def read_filters(arguments: Arguments, *, zone: ZoneInfo, now: datetime, max_span_days: int) -> MapFilters:
     """The filters among GET arguments, with the 90 days of GET requests.  Raises Problems."""
     problems: list[str] = []
-    districts = read_district_names([text for text in arguments.get("district", ()) if text.strip(" ,")], problems)
+    districts = read_districts_among(arguments, problems)
     asked = None
     try:
         asked = query.read(

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 from marshmallow import Schema
 
-from schemas.district_names import read_district_names
+from schemas.district_names import read_districts_among
 from schemas.problems import Problems
 from schemas.representation import Items, Moment, Number, Order, Part, Representation, Text
 from schemas.text import clean
@@ -170,7 +170,7 @@ def read(
     """
     given = {name: _words(texts) for name, texts in arguments.items()}
     problems: list[str] = []
-    districts = read_district_names([text for text in arguments.get("district", ()) if text.strip(" ,")], problems)
+    districts = read_districts_among(arguments, problems)
     departments, services = given.get("department", []), given.get("service_code", [])
     layer = _one(given, "layer", problems)
     periods = [_period(text, zone, now, problems) for text in given.get("period", ())]

@@ -1,6 +1,5 @@
 """GET bulk/snapshots..., bulk/datapackage.json, bulk/data.json: what is kept of open data, and what describes it."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +10,7 @@ from flask import Blueprint, Response, abort, redirect, request, send_file
 from werkzeug.exceptions import RequestedRangeNotSatisfiable
 
 from open311.api.access import asked_city, public, public_url
+from open311.api.respond import respond_bytes
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.reports import snapshots
@@ -161,8 +161,4 @@ def _shelf(city: City) -> Any:
 
 
 def _json(content: Any) -> Response:
-    body = msgspec.json.encode(content)
-    response = Response(body, content_type=as_json.CONTENT_TYPE)
-    response.set_etag(hashlib.sha256(body).hexdigest()[:24])
-    response.make_conditional(request)
-    return response
+    return respond_bytes(msgspec.json.encode(content), as_json.CONTENT_TYPE)

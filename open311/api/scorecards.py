@@ -4,12 +4,12 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from flask import Blueprint, Response, request
+from flask import Blueprint, Response
 from werkzeug.exceptions import ServiceUnavailable
 
 from db.driver import driver
 from open311.api.access import arguments, asked_city, public
-from open311.api.respond import FORMATS, respond
+from open311.api.respond import FORMATS, respond, respond_bytes
 from open311.jurisdictions import City
 from open311.reports.scorecards import NotCountedYet, Scorecard, compared, scorecards
 from schemas.as_csv import CONTENT_TYPE, table
@@ -123,8 +123,4 @@ def _filled(numbers: Sequence[Any], length: int) -> Sequence[Any]:
 
 
 def _as_csv(header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Response:
-    """A table.  A GET carries an ETag of its bytes."""
-    response = Response(table(header, rows), content_type=CONTENT_TYPE)
-    response.add_etag()
-    response.make_conditional(request)
-    return response
+    return respond_bytes(table(header, rows), CONTENT_TYPE)

@@ -16,7 +16,6 @@ from sqlalchemy import (
     and_,
     any_,
     bindparam,
-    case,
     func,
     literal_column,
     or_,
@@ -30,13 +29,16 @@ from sqlalchemy.orm import aliased
 from db.driver import Statement
 from geo.listing import UnknownDistrict, UnknownLayer, boundaries_of
 from geo.point import box_around
-from geo.queries import in_box, latitude, longitude, make_point, metres_between
+from geo.queries import in_box, make_point, metres_between
 from open311.cases.numbers import SIGNS, spellings
 from open311.models import Jurisdiction, RequestDistrict, Service, ServiceRequest
 from open311.models.request import WORDS_LANGUAGE
+from open311.reports.open_rows import open_columns
 from routing.models import Department
 from schemas.problems import Problems
 from schemas.query import NEWEST_FIRST, Cursor, RequestsQuery
+from schemas.representation import fields_of
+from schemas.request import RequestSchema
 
 Row = tuple[Any, ...]
 
@@ -188,36 +190,14 @@ _KEY = (
     func.concat(literal_column("service_request.xmin"), literal_column("service_request.ctid")).label("version"),
     select(Jurisdiction.names_version).where(Jurisdiction.id == _JURISDICTION).scalar_subquery().label("names_version"),
 )
-PUBLIC_ADDRESS = case((ServiceRequest.coarse_metres.is_(None), ServiceRequest.address)).label("address")
 _PUBLIC = (ServiceRequest.jurisdiction_id == _JURISDICTION, ServiceRequest.is_public)
 
 
 def _columns(*before: Any) -> Select[*tuple[Any, ...]]:
-    own_media = ServiceRequest.media_url.startswith("/")
+    shown = open_columns()
     return (
-        select(
-            *before,
-            ServiceRequest.number,
-            ServiceRequest.status,
-            ServiceRequest.status_notes,
-            Service.name,
-            Service.code,
-            ServiceRequest.description,
-            Department.name,
-            Service.notice,
-            ServiceRequest.requested_at,
-            ServiceRequest.updated_at,
-            ServiceRequest.expected_at,
-            PUBLIC_ADDRESS,
-            case((ServiceRequest.coarse_metres.is_(None), ServiceRequest.address_id)),
-            ServiceRequest.zipcode,
-            latitude(ServiceRequest.public_location),
-            longitude(ServiceRequest.public_location),
-            case(
-                (own_media, bindparam("public_url", type_=Text) + ServiceRequest.media_url),
-                else_=ServiceRequest.media_url,
-            ),
-        )
+        select(*before, *(shown[name] for name in fields_of(RequestSchema)))
+        .select_from(ServiceRequest)
         .join(Service, and_(Service.jurisdiction_id == _JURISDICTION, Service.id == ServiceRequest.service_id))
         .join(Department, and_(Department.jurisdiction_id == _JURISDICTION, Department.id == ServiceRequest.department_id))
         .where(*_PUBLIC)

@@ -10,6 +10,7 @@ from geo.listing import UnknownDistrict
 from geo.point import Point
 from open311.cli.addresses import read_option, reading
 from open311.cli.edge import Refused, by_option, jurisdiction_option, show_table, with_app
+from open311.cli.user import District
 from open311.jurisdictions import cities
 from open311.notify import following
 from open311.notify.following import DIGESTS, MAX_RADIUS_METRES, NotAnAddress, NotFollowing, Wish
@@ -26,7 +27,7 @@ def follower() -> None:
 @jurisdiction_option
 @click.argument("email")
 @click.option("--request", "number", help="a request, by its number: each change of it")
-@click.option("--district", metavar="LAYER:CODE", help="all of a district, as a digest")
+@click.option("--district", type=District(), metavar="LAYER:CODE", help="all of a district, as a digest")
 @click.option("--around", nargs=3, type=float, metavar="LAT LONG METRES", help="all around a point, as a digest")
 @click.option("--rhythm", type=click.Choice(DIGESTS), default=DIGESTS[-1], show_default=True, help="of a digest")
 @click.option("--language", type=click.Choice(LANGUAGES), default=LANGUAGES[0], show_default=True, help="of the messages")
@@ -35,7 +36,7 @@ def add_follower(
     jurisdiction_id: str,
     email: str,
     number: str | None,
-    district: str | None,
+    district: tuple[str, str] | None,
     around: tuple[float, float, float] | None,
     rhythm: str,
     language: str,
@@ -43,9 +44,6 @@ def add_follower(
     """Let EMAIL be told of one request, district or circle from now on, without asking the address first."""
     if sum(each is not None for each in (number, district, around)) != 1:
         raise click.UsageError("say one of --request, --district and --around")
-    layer, _, code = (district or "").partition(":")
-    if district is not None and not (layer and code):
-        raise click.UsageError(f"--district must be LAYER:CODE, got {district!r}")
     if around is not None and not (abs(around[0]) <= 90 and abs(around[1]) <= 180 and 1 <= around[2] <= MAX_RADIUS_METRES):
         raise click.UsageError(f"--around must be degrees of latitude and longitude, and 1 to {MAX_RADIUS_METRES} metres")
     wish = Wish(
@@ -54,7 +52,7 @@ def add_follower(
         number=number,
         point=Point(lat=around[0], long=around[1]) if around else None,
         radius_metres=round(around[2]) if around else None,
-        district=(layer, code) if district else None,
+        district=district,
         rhythm=rhythm,
     )
     city = cities().named(jurisdiction_id)

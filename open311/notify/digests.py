@@ -12,11 +12,11 @@ from db.driver import Statement, driver
 from geo.models import Boundary, Layer
 from geo.queries import latitude, longitude, make_point, within_metres
 from open311.cases.jobs import PATIENTLY, queue
-from open311.cases.search import PUBLIC_ADDRESS
 from open311.jurisdictions import City, read_cities
 from open311.models import CaseStatus, Follower, RequestDistrict, Service, ServiceRequest
 from open311.notify import outbox
 from open311.notify.following import DAY, NEWEST_NAME, area_name, first_day
+from open311.reports.open_rows import open_columns
 from schemas.moment import whole_second
 
 MOST_LISTED = 20
@@ -159,7 +159,7 @@ def _happened(where: Any) -> Statement:
         select(
             ServiceRequest.number,
             Service.name.label("service"),
-            PUBLIC_ADDRESS,
+            open_columns()["address"].label("address"),
             CaseStatus.name.label("status"),
             ServiceRequest.requested_at,
             ServiceRequest.closed_at,

@@ -35,6 +35,7 @@ _CODES: Mapping[str, Collection[str]] = {
     "message": {"event", "state", "sent_by"},
     "alert": {"role", "phase", "kind"},
     "person_use": {"kind"},
+    "scorecard_fact": {"channel"},
 }  # fmt: skip
 # The people themselves, whose rows go as a whole.
 _PEOPLE = ("reporter", "follower")

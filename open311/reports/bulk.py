@@ -17,7 +17,8 @@ from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City
 from open311.models import RequestDistrict, Service, ServiceRequest
 from open311.reports import geoparquet
-from open311.reports.open_rows import CITY, all_districts, open_columns, open_rows
+from open311.reports.open_rows import CITY, all_districts, as_text, lies_in, open_columns, open_rows
+from schemas import as_csv
 from schemas.bulk import BulkQuery, span
 from schemas.open_data import OpenRequestSchema
 from schemas.representation import Items, Moment, fields_of
@@ -54,7 +55,7 @@ FORMATS = {
     for each in (
         Format(
             name="csv",
-            content_type="text/csv; charset=utf-8; header=present",
+            content_type=as_csv.CONTENT_TYPE,
             copied_as="format csv",
             begin=",".join(FIELDS).encode() + b"\r\n",
             line_end=b"\r\n",
@@ -168,12 +169,7 @@ def _condition(name: str) -> Any:
     """The condition of a value by its name; of boundary_ids_0, boundary_ids_1 and so on: in one district of that layer."""
     if not name.startswith("boundary_ids"):
         return _CONDITIONS[name]
-    return ServiceRequest.id.in_(
-        select(RequestDistrict.request_id).where(
-            RequestDistrict.jurisdiction_id == CITY,
-            RequestDistrict.boundary_id == func.any(bindparam(name, type_=ARRAY(BigInteger))),
-        )
-    )
+    return lies_in(bindparam(name, type_=ARRAY(BigInteger)))
 
 
 def _is_narrow(used: Sequence[str]) -> bool:
@@ -206,9 +202,7 @@ def _shown(name: str, column: Any, format: str) -> Any:
     """A column as the format has it: moments in W3C's form, districts as one text where there are no lists."""
     field = FIELDS[name]
     if isinstance(field, Moment):
-        return func.to_char(
-            func.timezone(literal_column("'UTC'"), column), literal_column('\'YYYY-MM-DD"T"HH24:MI:SS"Z"\''), type_=Text
-        )
+        return as_text(column)
     if isinstance(field, Items) and format in ("csv", "parquet"):
         apart = _DISTRICTS_APART if format == "csv" else geoparquet.APART
         return func.array_to_string(column, _text(apart), type_=Text)

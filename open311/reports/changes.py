@@ -23,9 +23,9 @@ from open311.models import Jurisdiction, ServiceRequest
 from open311.models.request import THIS_TRANSACTION
 from open311.reports.open_rows import open_columns, open_rows
 from schemas.problems import Problems
+from schemas.query import FROM_THE_START
 
 KEPT, REMOVED = "kept", "removed"
-FROM_THE_START = "*"
 _PATIENCE_SECONDS = 0.02
 
 

@@ -33,6 +33,7 @@ from geo.listing import boundaries_of
 from geo.queries import as_tile, bucket, latitude, longitude, make_point, near_box, on_tile
 from geo.tile import EDGE_LATITUDE, Grid, Tile
 from open311.models import RequestDistrict, Service, ServiceRequest
+from open311.reports.open_rows import CITY, as_text, lies_in
 from schemas.map_query import MapFilters
 
 Row = tuple[Any, ...]
@@ -105,12 +106,11 @@ def _values(connection: "Connection[Any]", grid: Grid, filters: MapFilters, *, j
     }
 
 
-_CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 _EDGES = ("west", "south", "east", "north")
 _SERVICES = func.array(
     select(Service.id)
-    .where(Service.jurisdiction_id == _CITY, Service.code == func.any(bindparam("service_codes", type_=ARRAY(Text))))
+    .where(Service.jurisdiction_id == CITY, Service.code == func.any(bindparam("service_codes", type_=ARRAY(Text))))
     .scalar_subquery()
 )
 _FROM, _TO = bindparam("requested_from", type_=_MOMENT), bindparam("requested_to", type_=_MOMENT)
@@ -128,16 +128,10 @@ def _is_part(name: str) -> bool:
     return name in _CONDITIONS or name == "west_1" or name.startswith("boundary_ids")
 
 
-def _is_in_district(name: str, used: tuple[str, ...]) -> ColumnElement[bool]:
-    """Whether a request carries the stamp of one of these districts; stamps have its time, by which they are found."""
+def _is_in_district(name: str, used: tuple[str, ...]) -> Any:
+    """Whether a request lies in one of these districts, by stamps of the time that is asked for."""
     times = {"requested_from": RequestDistrict.requested_at >= _FROM, "requested_to": RequestDistrict.requested_at <= _TO}
-    return ServiceRequest.id.in_(
-        select(RequestDistrict.request_id).where(
-            RequestDistrict.jurisdiction_id == _CITY,
-            RequestDistrict.boundary_id == func.any(bindparam(name, type_=ARRAY(BigInteger))),
-            *[time for each, time in times.items() if each in used],
-        )
-    )
+    return lies_in(bindparam(name, type_=ARRAY(BigInteger)), *[time for each, time in times.items() if each in used])
 
 
 def _placed(used: tuple[str, ...]) -> Select[Any]:
@@ -155,7 +149,7 @@ def _placed(used: tuple[str, ...]) -> Select[Any]:
             latitude(place).label("lat"),
         )
         .where(
-            ServiceRequest.jurisdiction_id == _CITY,
+            ServiceRequest.jurisdiction_id == CITY,
             ServiceRequest.is_public,
             or_(*boxes),
             *[condition for name, condition in _CONDITIONS.items() if name in used],
@@ -208,7 +202,7 @@ def _clusters(used: tuple[str, ...]) -> Statement:
     cell = _cells(used)
     number = (
         select(ServiceRequest.number)
-        .where(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == cell.c.id)
+        .where(ServiceRequest.jurisdiction_id == CITY, ServiceRequest.id == cell.c.id)
         .correlate(cell)
         .scalar_subquery()
     )
@@ -232,7 +226,6 @@ def _clusters(used: tuple[str, ...]) -> Statement:
 
 
 _PLACE: dict[str, Any] = {name: bindparam(name, type_=Integer) for name in ("z", "x", "y")}
-_AS_TEXT: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS"Z"'""")
 
 
 def _point(long: Any, lat: Any) -> Any:
@@ -248,14 +241,12 @@ def _lone(chosen: Any) -> Any:
             ServiceRequest.number.label("service_request_id"),
             Service.code.label("service_code"),
             ServiceRequest.status,
-            func.to_char(func.timezone(literal_column("'UTC'"), ServiceRequest.requested_at), _AS_TEXT).label(
-                "requested_datetime"
-            ),
+            as_text(ServiceRequest.requested_at).label("requested_datetime"),
             _point(chosen.c.long, chosen.c.lat).label("geom"),
         )
         .select_from(chosen)
-        .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == chosen.c.id))
-        .join(Service, and_(Service.jurisdiction_id == _CITY, Service.id == ServiceRequest.service_id))
+        .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == CITY, ServiceRequest.id == chosen.c.id))
+        .join(Service, and_(Service.jurisdiction_id == CITY, Service.id == ServiceRequest.service_id))
         .order_by(ServiceRequest.id)
         .subquery("lone")
     )

@@ -1,4 +1,4 @@
-"""Which boundaries districts have, how much waits in one, and how much came in."""
+"""How much waits in a district, and how much came in."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta

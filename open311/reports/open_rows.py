@@ -43,6 +43,20 @@ _PRIORITY = case(
 )
 
 
+def as_text(moment: Any) -> Any:
+    """A moment as open data writes it: W3C's form, in UTC."""
+    form: Any = literal_column("""'YYYY-MM-DD"T"HH24:MI:SS"Z"'""")
+    return func.to_char(func.timezone(literal_column("'UTC'"), moment), form, type_=Text)
+
+
+def lies_in(boundary_ids: Any, *times: Any) -> Any:
+    """Whether a request carries the stamp of one of these boundaries; times: conditions on the stamps, which have its time."""
+    stamps = select(RequestDistrict.request_id).where(
+        RequestDistrict.jurisdiction_id == CITY, RequestDistrict.boundary_id == func.any(boundary_ids), *times
+    )
+    return ServiceRequest.id.in_(stamps)
+
+
 def all_districts(*conditions: Any) -> Any:
     """A subquery "stamped" (request_id, districts) of all stamps that meet the conditions, read at once.
 

@@ -14,8 +14,8 @@ from sqlalchemy.orm import aliased
 
 from db.driver import Statement
 from db.periods import in_force
-from geo.listing import UnknownDistrict, UnknownLayer
-from geo.models import Boundary, Layer
+from geo.listing import UnknownDistrict, find_layer
+from geo.models import Boundary
 from geo.queries import box_meets, meets
 from open311.departments import UnknownDepartment
 from open311.jurisdictions import City
@@ -158,10 +158,7 @@ def _ids(connection: "Connection[Any]", city: City, asked: ScorecardQuery) -> di
     """The ids of what the query names; raises what is not there."""
     found: dict[str, Any] = {"layer_id": None, "boundary_code": None, "department_id": None, "service_id": None}
     if asked.layer is not None:
-        row = _LAYER.run(connection, jurisdiction_id=city.id, code=asked.layer).fetchone()
-        if row is None:
-            raise UnknownLayer(asked.layer)
-        found["layer_id"] = row.id
+        found["layer_id"] = find_layer(connection, asked.layer, jurisdiction_id=city.id)
     if asked.by == SERVICE and asked.districts:
         found["boundary_code"] = asked.districts[0][1]
         if (
@@ -314,7 +311,6 @@ _RUN = Statement(
     .join(Jurisdiction, Jurisdiction.id == ScorecardRun.jurisdiction_id)
     .where(ScorecardRun.jurisdiction_id == _CITY)
 )
-_LAYER = Statement(select(Layer.id).where(Layer.jurisdiction_id == _CITY, Layer.code == _CODE))
 _HAS_DISTRICT = Statement(
     select(Boundary.id)
     .where(

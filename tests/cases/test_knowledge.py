@@ -274,8 +274,6 @@ def test_a_word_is_looked_up_where_that_is_quickest(trees: Working, word: str, i
 def explained(trees: Working, statement: Any, *, query: str = "'hole'", reads_all: bool = False) -> str:
     """How PostgreSQL goes about a statement; reads_all: it may."""
     # In a table of a few rows reading all of it is cheapest.
-    # What other tests rolled back still lies in the indexes, which makes one of them dearer than another.
-    trees.connection.execute("reindex table service_request")
     trees.connection.execute(f"set local enable_seqscan = {'on' if reads_all else 'off'}")
     service = asked(trees)
     given = {
