@@ -76,7 +76,7 @@ def register(app: Flask) -> None:
     for kind in STATUS:
         app.register_error_handler(kind, _known)
     app.register_error_handler(Problems, _problems)
-    app.register_error_handler(HTTPException, _http)
+    app.register_error_handler(HTTPException, answer_http)
     for kind in AWAY:
         app.register_error_handler(kind, _away)
     app.register_error_handler(StoreAway, _store_away)
@@ -95,8 +95,9 @@ def _problems(error: Problems) -> Response:
     return _answer(400, error.messages)
 
 
-def _http(error: HTTPException) -> Response | HTTPException:
-    if not _is_api():
+def answer_http(error: HTTPException) -> Response | HTTPException:
+    """What Flask and Werkzeug refuse: in the shape of the API there, elsewhere as it is."""
+    if not is_api():
         return error
     # Statuses the spec does not name become those it does: 400 what was asked wrongly, 404 what is not there.
     code = error.code or 500
@@ -135,7 +136,7 @@ def _unforeseen(error: Exception) -> Response:
 
 def _ours(status: int, text: str) -> Response:
     """A fault of ours, in the shape of the API or, elsewhere, as plain text."""
-    if _is_api():
+    if is_api():
         return _answer(status, [text])
     return Response(text + "\n", status=status, content_type="text/plain; charset=utf-8")
 
@@ -149,7 +150,8 @@ def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None
     return allow_every_origin(response)
 
 
-def _is_api() -> bool:
+def is_api() -> bool:
+    """Whether the call is one to the API."""
     return f"{request.path}/".startswith(API_PREFIX)
 
 

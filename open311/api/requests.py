@@ -133,7 +133,7 @@ def _feed(city: City, title: str) -> Feed:
     return Feed(
         title=f"{city.name}: {title}",
         link=f"{public_url()}{request.full_path.removesuffix('?')}",
-        item_link=f"{public_url()}/open311/v2/requests/{{}}.xml?jurisdiction_id={city.jurisdiction_id}",
+        item_link=f"{public_url()}/track/{{}}?jurisdiction_id={city.jurisdiction_id}",
     )
 
 

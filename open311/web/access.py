@@ -49,7 +49,7 @@ class DeskSessions(SecureCookieSessionInterface):
 
     def get_cookie_secure(self, app: Flask) -> bool:
         """Whether a browser must keep the cookie to TLS."""
-        return asked.is_secure or settings().public_url.startswith("https://")
+        return is_kept_to_tls()
 
 
 def staff(view: Callable[..., R]) -> Callable[..., R]:
@@ -144,16 +144,24 @@ def csrf_token() -> str:
     return str(session[_CSRF])
 
 
+def is_kept_to_tls() -> bool:
+    """Whether a browser must keep our cookies to TLS: where the service is reached by it."""
+    return asked.is_secure or settings().public_url.startswith("https://")
+
+
 def see_other(path: str) -> Response:
     """303: go on with a GET there."""
     return Response(status=303, headers={"Location": path})
 
 
-def guarded(response: Response) -> Response:
-    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere."""
+def guarded(response: Response, *, loads: str = "style-src 'unsafe-inline'") -> Response:
+    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere.
+
+    loads: what the page may load, in the words of a content security policy.
+    """
     response.headers["Cache-Control"] = "no-store"
     response.headers["Content-Security-Policy"] = (
-        "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+        f"default-src 'none'; {loads}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )
     response.headers["X-Content-Type-Options"] = "nosniff"
     response.headers["Referrer-Policy"] = "same-origin"

@@ -91,7 +91,7 @@ def test_another_path_is_a_404_that_says_so(client: FlaskClient) -> None:
     answer = client.get("/no/such/page")
 
     assert answer.status_code == 404
-    assert "Not Found" in answer.text
+    assert "We do not find this page" in answer.text
 
 
 @pytest.mark.parametrize("path", ["/", "/healthz", "/readyz"])

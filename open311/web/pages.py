@@ -1,0 +1,165 @@
+"""What the public pages have in common: the city, the language, the headers, and what is said when something is wrong."""
+
+from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlencode
+
+import structlog
+from flask import Blueprint, Flask, Response, abort, render_template
+from flask import request as asked
+from werkzeug.exceptions import NotFound
+
+from geo.listing import UnknownDistrict, UnknownLayer
+from open311.api.access import asked_city, is_city_named, public, public_url
+from open311.api.errors import answer_http, is_api
+from open311.api.form import BadForm
+from open311.cases.search import UnknownRequest
+from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities
+from open311.media_store import StoreAway
+from open311.notify.following import TooManyLetters
+from open311.services import UnknownService
+from open311.web import forms, language
+from open311.web.access import NoSecretKey, StaleForm, guarded
+from open311.web.language import gettext as _
+from open311.web.language import marked
+
+log = structlog.get_logger()
+
+# What went wrong: status, headline, and what to do about it.
+STATUS: dict[type[Exception], tuple[int, str, str]] = {
+    UnknownRequest: (
+        404,
+        marked("We do not find this number"),
+        marked("Please compare it with the one you were given. It looks like K7M-4XQ-92R."),
+    ),
+    UnknownService: (404, marked("We do not find this service"), marked("It may have another name now. Please search for it.")),
+    UnknownDistrict: (404, marked("We do not find this district"), marked("Please choose one from the list.")),
+    UnknownLayer: (404, marked("We do not find this district"), marked("Please choose one from the list.")),
+    UnknownJurisdiction: (404, marked("This city is not served here"), marked("Please choose one of those that are.")),
+    JurisdictionsDiffer: (400, marked("Which city do you mean?"), marked("The address of this page names two.")),
+    BadForm: (
+        400,
+        marked("We could not read what you sent"),
+        marked("Nothing was sent on. It may have been too large: please go back and send fewer or smaller photos."),
+    ),
+    StaleForm: (
+        400,
+        marked("Please send that once more"),
+        marked("The page was open for long, or this browser keeps no cookies. Please go back, reload and try again."),
+    ),
+    TooManyLetters: (
+        429,
+        marked("We have written to this address often today"),
+        marked("Please look for our message there, also among unwanted mail, or try again tomorrow."),
+    ),
+    NoSecretKey: (503, marked("This cannot be done here just now"), marked("Please call the city instead.")),
+    StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
+    NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
+}
+_STATIC = Path(__file__).with_name("static")
+_YEAR_SECONDS = 31_536_000
+_KINDS = {".css": "text/css; charset=utf-8"}
+
+
+def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
+    """Put the public pages, which these functions add, at the root."""
+    language.prepare(app.jinja_env)
+    app.get("/static/<name>")(show_static)
+    pages = Blueprint("public", __name__)
+    for add in add_routes:
+        add(pages)
+    for kind in STATUS:
+        pages.register_error_handler(kind, show_error)
+    pages.register_error_handler(JurisdictionMissing, _choose_city)
+    pages.after_request(finished)
+    app.register_blueprint(pages)
+    app.register_error_handler(404, _nowhere)
+
+
+@public
+def show_static(name: str) -> Response:
+    """GET /static/{name}: a file of the pages' look.  200; 404.  Its address changes whenever it does."""
+    found = _static().get(name)
+    if found is None:
+        abort(404)
+    response = Response(found[0], content_type=_KINDS[Path(name).suffix])
+    response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable"
+    response.headers["X-Content-Type-Options"] = "nosniff"
+    return response
+
+
+def page(template: str, *, city: City | None, **facts: Any) -> str:
+    """A page of the public."""
+    return render_template(
+        f"public/{template}.html",
+        city=city,
+        language=language.language(),
+        languages=language.LANGUAGES,
+        direction=language.direction(),
+        in_language=_in_language,
+        url=url,
+        static=_static_url,
+        form_token=forms.form_token,
+        base=f"{public_url()}/open311/v2",
+        **facts,
+    )
+
+
+def url(path: str, **query: str | None) -> str:
+    """A path of ours, of the same city where the call names one."""
+    said = {name: value for name, value in query.items() if value}
+    if is_city_named():
+        said["jurisdiction_id"] = next(text.strip() for text in asked.args.getlist("jurisdiction_id") if text.strip())
+    return f"{path}?{urlencode(said)}" if said else path
+
+
+def finished(response: Response) -> Response:
+    """A page with its headers and cookies: it loads what is ours and nothing else."""
+    guarded(response, loads="style-src 'self'; img-src 'self'")
+    return language.remember(forms.keep_cookie(response))
+
+
+def show_error(error: Exception) -> tuple[str, int]:
+    """The page that says what is wrong."""
+    status, headline, advice = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
+    if status >= 500:
+        log.error("a page cannot be served", path=asked.path, kind=type(error).__name__, error=str(error))
+    return page("error", city=_city_or_none(), headline=_(headline), advice=_(advice), status=status), status
+
+
+def _choose_city(error: Exception) -> tuple[str, int]:
+    return page("cities", city=None, cities=cities().all()), 400
+
+
+def _nowhere(error: NotFound) -> Any:
+    """A path that nothing is under, as a page unless a program asked."""
+    if is_api():
+        return answer_http(error)
+    return finished(Response(*show_error(error), content_type="text/html; charset=utf-8"))
+
+
+def _city_or_none() -> City | None:
+    try:
+        return asked_city()
+    except (UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer):
+        return None
+
+
+def _in_language(code: str) -> str:
+    """This page in another language."""
+    query = [(name, value) for name, value in asked.args.items(multi=True) if name != language.ARGUMENT]
+    return f"{asked.path}?{urlencode([*query, (language.ARGUMENT, code)])}"
+
+
+def _static_url(name: str) -> str:
+    return f"/static/{name}?v={_static()[name][1]}"
+
+
+@cache
+def _static() -> dict[str, tuple[bytes, str]]:
+    """Name of each file: what it holds, and what tells it from an earlier one."""
+    contents = {path.name: path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.suffix in _KINDS}
+    return {name: (content, sha256(content).hexdigest()[:12]) for name, content in contents.items()}
