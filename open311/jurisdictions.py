@@ -1,6 +1,6 @@
 """Which city is asked."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from time import monotonic
@@ -43,6 +43,9 @@ class City:
     changed_at: datetime
     dates_moved_weeks: int
     public_knowledge: bool
+    phone: str | None
+    emergency_phone: str | None
+    colors: Mapping[str, str]
 
 
 def cities() -> "Cities":
@@ -123,6 +126,9 @@ def read_cities(connection: "Connection[Any]") -> list[City]:
             changed_at=row.changed_at,
             dates_moved_weeks=row.dates_moved_weeks,
             public_knowledge=row.public_knowledge,
+            phone=row.phone,
+            emergency_phone=row.emergency_phone,
+            colors=row.colors,
         )
         for row in _CITIES.run(connection).fetchall()
     ]

@@ -20,6 +20,7 @@ class Department(CityRow, Base):
     parent_id: Mapped[int | None]
     phone: Mapped[str | None] = mapped_column(Text)
     email: Mapped[str | None] = mapped_column(Text)
+    hours: Mapped[str | None] = mapped_column(Text)
 
 
 class RoutingRule(CityRow, Base):

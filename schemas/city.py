@@ -99,6 +99,47 @@ class RetentionSchema(Schema):
     files_days = KeptDays()
 
 
+# What the pages have behind a colour, and on it: schemas as they are drawn by day and by night.
+_GROUNDS = {"light": "#f2f5f8", "dark": "#1c262f"}
+LEAST_CONTRAST = 4.5
+
+
+def contrast(one: str, other: str) -> float:
+    """How much two colours, written #rrggbb, differ in brightness: from 1 to 21.  Source: WCAG 2.2, contrast ratio."""
+    lighter, darker = sorted((_luminance(one), _luminance(other)), reverse=True)
+    return (lighter + 0.05) / (darker + 0.05)
+
+
+def _luminance(color: str) -> float:
+    parts = (int(color[at : at + 2], 16) / 255 for at in (1, 3, 5))
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+class Color(Words):
+    """A colour that can be read on the pages' ground by day (light) or by night (dark)."""
+
+    def __init__(self, scheme: str, **more: Any) -> None:
+        super().__init__(**more)
+        self._ground = _GROUNDS[scheme]
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> str:
+        text = super()._deserialize(value, attr, data, **kwargs).lower()
+        if re.fullmatch("#[0-9a-f]{6}", text) is None:
+            raise ValidationError(f"must be a colour such as #0b4f85, in quotes, got {text!r}")
+        found = contrast(text, self._ground)
+        if found < LEAST_CONTRAST:
+            raise ValidationError(f"must have a contrast of {LEAST_CONTRAST}:1 to {self._ground}, got {found:.1f}:1")
+        return text
+
+
+class ColorsSchema(Schema):
+    """A city's own colour on its pages, by day and by night."""
+
+    light = Color("light")
+    dark = Color("dark")
+
+
 class JurisdictionSchema(Schema):
     """jurisdiction.yml."""
 
@@ -113,6 +154,9 @@ class JurisdictionSchema(Schema):
     reopens_when_not_fixed = fields.Boolean(load_default=False)
     public_knowledge = fields.Boolean(load_default=False)
     retention = fields.Nested(RetentionSchema, load_default=dict)
+    phone = Words()
+    emergency_phone = Words()
+    colors = fields.Nested(ColorsSchema, load_default=dict)
     least_count = fields.Integer(load_default=0, strict=True, validate=validate.Range(min=0, max=1_000_000))
     outline = Words(required=True)
     layers = fields.Dict(keys=Code(), values=fields.Nested(LayerSchema), required=True, validate=validate.Length(min=1))
@@ -130,6 +174,7 @@ class UnitSchema(Schema):
     name = Words(required=True)
     phone = Words()
     email = Words()
+    hours = Words()
 
 
 class DepartmentSchema(UnitSchema):
@@ -196,6 +241,7 @@ class ServiceSchema(Schema):
     private = fields.Boolean(load_default=False)
     location_required = fields.Boolean(load_default=True)
     notice = Words()
+    emergency = Words()
     offered_in = fields.Nested(OfferedSchema, load_default=None)
     similar = fields.Nested(SimilarSchema, load_default=None)
     retention = fields.Nested(RetentionSchema, load_default=None)

@@ -120,6 +120,9 @@ def _jurisdiction(city: Jurisdiction, maps: Mapping[int, tuple[Any, Any]], depar
         "public_knowledge": city.public_knowledge,
         "retention": city.retention,
         "least_count": city.least_count,
+        "phone": city.phone,
+        "emergency_phone": city.emergency_phone,
+        "colors": city.colors,
         "outline": maps[city.outline_layer_id or 0][0]["code"],
         "layers": {
             layer["code"]: {name: layer[name] for name in ("name", "code_property", "name_property", "population_property")}
@@ -130,7 +133,7 @@ def _jurisdiction(city: Jurisdiction, maps: Mapping[int, tuple[Any, Any]], depar
 
 def _departments(departments: Mapping[int, Any]) -> list[dict[str, Any]]:
     def said(row: Any) -> dict[str, Any]:
-        return {"code": row.code, "name": row.name, "phone": row.phone, "email": row.email}
+        return {"code": row.code, "name": row.name, "phone": row.phone, "email": row.email, "hours": row.hours}
 
     return [
         {**said(row), "units": [said(unit) for unit in departments.values() if unit.parent_id == row.id]}
@@ -155,6 +158,7 @@ def _services(session: Session, city_id: int, maps: Mapping[int, tuple[Any, Any]
             "private": row.is_private,
             "location_required": row.needs_location,
             "notice": row.notice,
+            "emergency": row.emergency,
             "similar": row.similar,
             "retention": row.retention,
             "coarse_metres": row.coarse_metres,

@@ -118,6 +118,7 @@ def _jurisdiction(session: Session, folder: CityFolder, *, now: datetime) -> Jur
     city.contact, city.key_service = about["contact"], about["key_service"]
     for name in ("reopen_days", "reopens_when_not_fixed", "public_knowledge", "retention", "least_count"):
         setattr(city, name, about[name])
+    city.phone, city.emergency_phone, city.colors = about.get("phone"), about.get("emergency_phone"), about["colors"]
     session.flush()
     return city
 
@@ -132,7 +133,7 @@ def _departments(session: Session, city_id: int, given: Sequence[Mapping[str, An
             row = found[about["code"]] = Department(jurisdiction_id=city_id, code=about["code"])
             session.add(row)
         row.name, row.parent_id = about["name"], parent_id
-        row.phone, row.email = about.get("phone"), about.get("email")
+        row.phone, row.email, row.hours = about.get("phone"), about.get("email"), about.get("hours")
         session.flush()
         return row.id
 
@@ -166,7 +167,7 @@ def _services(session: Session, city_id: int, given: Sequence[Mapping[str, Any]]
         service.keywords, service.type, service.notice = about["keywords"], about["type"], about.get("notice")
         service.is_private, service.needs_location, service.is_active = about["private"], about["location_required"], True
         service.similar, service.retention = about["similar"], about["retention"]
-        service.coarse_metres = about["coarse_metres"]
+        service.coarse_metres, service.emergency = about["coarse_metres"], about.get("emergency")
         offered = about["offered_in"]
         service.offered_layer_id = offered and layers[offered["layer"]]
         service.offered_boundary_codes = offered and offered["boundaries"]

@@ -21,6 +21,7 @@ class Jurisdiction(Base):
     reopens_when_not_fixed: a reporter who says that it was not fixed reopens it; else its department is asked to.
     public_knowledge: everybody may ask how requests were resolved before.
     retention: for how long personal data is kept (schemas.city.RetentionSchema) where a service says nothing else.
+    phone: of the city's service.  emergency_phone: of who comes at once.  colors: schemas.city.ColorsSchema, of the pages.
     least_count: figures that count fewer requests are not told to the public; 0: all are.
     changes_epoch is another whenever numbers of transactions begin anew (open311.reports.changes).
     dates_moved_weeks: the dates of a demo's cases were moved by so many weeks.
@@ -35,6 +36,9 @@ class Jurisdiction(Base):
     hosts: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default=text("'{}'"))
     contact: Mapped[str] = mapped_column(Text)
     key_service: Mapped[str] = mapped_column(Text)
+    phone: Mapped[str | None] = mapped_column(Text)
+    emergency_phone: Mapped[str | None] = mapped_column(Text)
+    colors: Mapped[dict[str, str]] = mapped_column(JSONB, server_default=text("'{}'"))
     outline_layer_id: Mapped[int | None] = mapped_column(BigInteger)
     default_department_id: Mapped[int | None] = mapped_column(BigInteger)
     changed_at: Mapped[datetime]

@@ -20,6 +20,7 @@ class Service(CityRow, Base):
     An inactive service is not listed and takes no requests; those it has keep its code and name.  Requests of a
     private one are accepted and never shown.  A service may be offered in some districts of one layer only.
     retention: for how long personal data is kept (schemas.city.RetentionSchema), where that is not as in the whole city.
+    emergency: what of it is one, in words; then people are told to call the city's emergency telephone.
     coarse_metres: see ServiceRequest, to which it is copied.
     """
 
@@ -40,6 +41,7 @@ class Service(CityRow, Base):
     keywords: Mapped[list[str]] = mapped_column(ARRAY(Text))
     type: Mapped[str] = mapped_column(Text)
     notice: Mapped[str | None] = mapped_column(Text)
+    emergency: Mapped[str | None] = mapped_column(Text)
     is_private: Mapped[bool] = mapped_column(server_default=text("false"))
     is_active: Mapped[bool] = mapped_column(server_default=text("true"))
     needs_location: Mapped[bool] = mapped_column(server_default=text("true"))

@@ -3,7 +3,7 @@
 from flask import Flask
 
 from open311.config import Settings
-from open311.web import desk, health, home, linked, media, pages, track
+from open311.web import desk, health, home, linked, media, pages, services, track
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -11,5 +11,5 @@ def register(app: Flask, settings: Settings) -> None:
     for module in (health, home, media):
         module.add_routes(app)
     linked.register(app)
-    pages.register(app, [track.add_routes])
+    pages.register(app, [services.add_routes, track.add_routes])
     desk.register(app, settings)

@@ -61,6 +61,9 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
 }
 _STATIC = Path(__file__).with_name("static")
 _YEAR_SECONDS = 31_536_000
+# A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
+_COLORS = "--main:{0};--link:{0};--accent:{0}"
+_OUR_NIGHT = "#9cccf5"
 _KINDS = {".css": "text/css; charset=utf-8"}
 
 
@@ -69,6 +72,7 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
     language.prepare(app.jinja_env)
     app.get("/static/<name>")(show_static)
     pages = Blueprint("public", __name__)
+    pages.get("/colors.css")(show_colors)
     for add in add_routes:
         add(pages)
     for kind in STATUS:
@@ -77,6 +81,19 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
     pages.after_request(finished)
     app.register_blueprint(pages)
     app.register_error_handler(404, _nowhere)
+
+
+@public
+def show_colors() -> Response:
+    """GET /colors.css: the city's own colours, by day and by night.  200; 404 jurisdiction unknown."""
+    colors = asked_city().colors
+    rules = []
+    if "light" in colors:
+        rules.append(f":root{{{_COLORS.format(colors['light'])}}}")
+    if colors:
+        night = _COLORS.format(colors.get("dark", _OUR_NIGHT))
+        rules.append(f"@media (prefers-color-scheme:dark){{:root{{{night}}}}}")
+    return Response("\n".join(rules), content_type=_KINDS[".css"])
 
 
 @public

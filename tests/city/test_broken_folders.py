@@ -46,6 +46,16 @@ def removed(name: str) -> Break:
     [
         # YAML
         pytest.param(
+            changed("jurisdiction.yml", "outline: city", "colors: {light: '#9cccf5'}\noutline: city"),
+            "jurisdiction.yml:8: colors.light: must have a contrast of 4.5:1 to #f2f5f8, got 1.6:1",
+            id="a colour that cannot be read",
+        ),
+        pytest.param(
+            changed("jurisdiction.yml", "outline: city", "colors: {dark: blue}\noutline: city"),
+            "jurisdiction.yml:8: colors.dark: must be a colour such as #0b4f85, in quotes, got 'blue'",
+            id="a colour by its name",
+        ),
+        pytest.param(
             changed("departments.yml", "- code: WORKS\n", "- code: [WORKS\n"),
             "departments.yml:4: not YAML: ",
             id="yaml-syntax",

@@ -27,15 +27,15 @@ NOW = datetime(2026, 3, 4, 12, tzinfo=UTC)
 CATALOGUE = {
     "jurisdiction": """
         select slug, j.name, j.timezone, hosts, contact, key_service, reopen_days, reopens_when_not_fixed, public_knowledge,
-        o.code as outline, d.code as department
+        j.phone, emergency_phone, colors, o.code as outline, d.code as department
         from jurisdiction j join layer o on o.id = outline_layer_id join department d on d.id = default_department_id
         where j.id = {id}""",
     "department": """
-        select d.code, d.name, p.code as parent, d.phone, d.email from department d
+        select d.code, d.name, p.code as parent, d.phone, d.email, d.hours from department d
         left join department p on p.id = d.parent_id where d.jurisdiction_id = {id}""",
     "service": """
-        select s.code, s.name, description, service_group, keywords, type, notice, is_private, is_active, needs_location,
-        l.code as layer, offered_boundary_codes from service s left join layer l on l.id = offered_layer_id
+        select s.code, s.name, description, service_group, keywords, type, notice, emergency, is_private, is_active,
+        needs_location, l.code as layer, offered_boundary_codes from service s left join layer l on l.id = offered_layer_id
         where s.jurisdiction_id = {id}""",
     "service_attribute": """
         select s.code as service, a.code, position, datatype, variable, required, a.description, datatype_description, values
