@@ -31,6 +31,7 @@ class AskedService:
     new: NewService
     name: str
     notice: str | None
+    emergency: str | None
     needs_location: bool
     offered_in: tuple[int, Sequence[str]] | None
     questions: Sequence[Question]
@@ -94,6 +95,7 @@ def find_service(
         ),
         name=service.name,
         notice=service.notice,
+        emergency=service.emergency,
         needs_location=service.needs_location,
         offered_in=service.offered_layer_id and (service.offered_layer_id, service.offered_boundary_codes),
         questions=[
@@ -153,6 +155,7 @@ _DEFINITION = Statement(
         Service.offered_layer_id,
         Service.offered_boundary_codes,
         Service.notice,
+        Service.emergency,
         ServiceAttribute.code.label("attribute"),
         ServiceAttribute.position,
         ServiceAttribute.variable,

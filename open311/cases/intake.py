@@ -57,7 +57,8 @@ class NewMedia:
 class Draft:
     """A request that was found good and is to be received.
 
-    found_how: how its point was found, for the history.  by: the member of staff who took it in, None for a client.
+    found_how: how its point was found, for the history.  language: of the letters to its reporter.  by: the member of staff
+    who took it in, None for a client.
     """
 
     service: NewService
@@ -71,6 +72,7 @@ class Draft:
     person: Mapping[str, str] = field(default_factory=dict)
     media: Sequence[NewMedia] = ()
     channel: str = "app"
+    language: str = "en"
     api_key_id: int | None = None
     client_reference: str | None = None
     by: Actor | None = None
@@ -122,6 +124,14 @@ def route(
     return decide(rows, unplaced_because=unplaced_because)
 
 
+def expected_at(
+    connection: "Connection[Any]", service: NewService, decision: Decision, *, jurisdiction_id: int, now: datetime
+) -> datetime | None:
+    """By when a request that is received now would be done; None: nothing is promised."""
+    _, _, promised = _promised(casework(connection, jurisdiction_id), service, decision, now=now)
+    return promised.due_at if promised else None
+
+
 def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, now: datetime) -> Receipt:
     """Keep a request: the row, its history, its stamp, who reported it, its media, its clock, the phases of its plan, and what
     its words call for; for a batch service the job that numbers it.
@@ -132,9 +142,7 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
     service, decision = draft.service, draft.decision
     is_batch = service.type == "batch"
     work = casework(connection, jurisdiction_id)
-    target = work.target_of(service.id, service.group, at=now)
-    ladder = work.ladder_of(service.id, decision.chosen.department_id)
-    promised = deadlines.deadline(work, target, now, ladder=ladder) if target is not None else None
+    target, ladder, promised = _promised(work, service, decision, now=now)
     values: dict[str, Any] = {
         "jurisdiction_id": jurisdiction_id,
         "service_id": service.id,
@@ -186,13 +194,20 @@ def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int
         heed_words(connection, work, held, now=now)
     email = draft.person.get("email")
     # Who reports to a blackbox service is told nothing, not even its number.
-    if email and service.type != "blackbox" and outbox.follow(connection, **key, email=email, now=now):
+    if email and service.type != "blackbox" and outbox.follow(connection, **key, email=email, now=now, language=draft.language):
         outbox.post(connection, **key, event="received", facts={}, now=now)
     elif not is_batch:
         webhooks.post(connection, **key, event="received", now=now)
     if is_batch:
         queue.configure_task("number_request", connection=connection).defer(**key)
     return _receipt(request_id, service.type, number, token)
+
+
+def _promised(work: Casework, service: NewService, decision: Decision, *, now: datetime) -> tuple[Any, Any, Any]:
+    """(target, ladder, deadline) of a request that is received now; target and deadline are None without a promise."""
+    target = work.target_of(service.id, service.group, at=now)
+    ladder = work.ladder_of(service.id, decision.chosen.department_id)
+    return target, ladder, deadlines.deadline(work, target, now, ladder=ladder) if target is not None else None
 
 
 def begin_plan(connection: "Connection[Any]", work: Casework, held: Held, decision: Decision, *, at: datetime) -> Held:

@@ -59,10 +59,13 @@ def take_in(
     api_key_id: int | None = None,
     client_reference: str | None = None,
     by: Actor | None = None,
+    kept: Sequence[NewMedia] = (),
+    language: str = "en",
 ) -> Receipt:
     """Route what was posted and lies there, and receive it as a request, its photos on the shelf.
 
-    Addresses of photos count only where no file came.  by: the member of staff who takes it in.
+    Addresses of photos count only where no file came.  kept: files that are in the store already.  language: of the letters
+    to who reports it.  by: the member of staff who takes it in.
     Raises Problems with every problem, those of the place included.
     """
     sent = posted.submission
@@ -81,7 +84,7 @@ def take_in(
         problems += out_of_reach(connection, posted.service, located.point, decision, city, at=now)
     if problems:
         raise Problems(problems)
-    media = [shelf.put(photo) for photo in posted.photos] or [NewMedia(path=url) for url in sent.media_urls]
+    media = [*kept, *(shelf.put(photo) for photo in posted.photos)] or [NewMedia(path=url) for url in sent.media_urls]
     draft = Draft(
         service=posted.service.new,
         decision=decision,
@@ -95,6 +98,7 @@ def take_in(
         person=sent.person,
         media=media,
         channel=channel,
+        language=language,
         api_key_id=api_key_id,
         client_reference=client_reference,
         by=by,

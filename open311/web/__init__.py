@@ -3,13 +3,13 @@
 from flask import Flask
 
 from open311.config import Settings
-from open311.web import desk, health, home, linked, media, pages, services, track
+from open311.web import desk, health, linked, media, pages, report, services, track
 
 
 def register(app: Flask, settings: Settings) -> None:
     """Put the pages at the root, and those of staff at the desk."""
-    for module in (health, home, media):
+    for module in (health, media):
         module.add_routes(app)
     linked.register(app)
-    pages.register(app, [services.add_routes, track.add_routes])
+    pages.register(app, [report.add_routes, services.add_routes, track.add_routes])
     desk.register(app, settings)

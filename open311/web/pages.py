@@ -148,7 +148,7 @@ def show_error(error: Exception) -> tuple[str, int]:
 
 
 def _choose_city(error: Exception) -> tuple[str, int]:
-    return page("cities", city=None, cities=cities().all()), 400
+    return page("cities", city=None, cities=cities().all()), 200 if asked.path == "/" else 400
 
 
 def _nowhere(error: NotFound) -> Any:

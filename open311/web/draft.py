@@ -1,0 +1,134 @@
+"""A report that somebody is still writing: what was typed so far, carried from step to step by the form itself."""
+
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from hashlib import sha256
+from typing import Any
+
+from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
+
+from geo.point import Point
+from open311.api.form import Form
+from open311.cases.intake import NewMedia
+from open311.config import settings
+from open311.jurisdictions import City
+from schemas.definition import attribute_code
+
+# What of a request is asked for; the answers to a service's questions besides.
+TEXTS = (
+    *("service_code", "address_string", "lat", "long", "description"),
+    *("first_name", "last_name", "email", "phone"),
+)
+REFERENCE, PHOTO = "draft", "photo"
+# Less than what is kept for a request stays in the store without one (open311.people.files).
+_PHOTO_SECONDS = 24 * 3600
+MAX_CHARACTERS = 20_000
+
+
+@dataclass(kw_only=True)
+class Draft:
+    """What was typed, by the names of POST requests, and photos that are in the store.  reference: makes it one request."""
+
+    fields: dict[str, list[str]]
+    reference: str
+    photos: list["KeptPhoto"] = field(default_factory=list)
+
+    def first(self, name: str) -> str:
+        """The text of a field, empty when nothing was typed."""
+        return next((text for text in self.fields.get(name, ()) if text.strip()), "")
+
+    def put(self, name: str, text: str) -> None:
+        """Take this for what was typed."""
+        self.fields[name] = [text]
+
+    def hidden(self, *shown: str) -> Iterator[tuple[str, str]]:
+        """Name and value of what a step carries along; shown: what it asks for itself, `attribute` for all answers."""
+        yield REFERENCE, self.reference
+        for name, values in self.fields.items():
+            if name in shown or ("attribute" in shown and attribute_code(name) is not None):
+                continue
+            yield from ((name, value) for value in values if value)
+        for photo in self.photos:
+            yield PHOTO, photo.signed
+
+    def sent(self, questions: Sequence[str]) -> Mapping[str, Sequence[str]]:
+        """What becomes the request: answers to these questions alone, for the service may have been another before."""
+        return {
+            name: values for name, values in self.fields.items() if (code := attribute_code(name)) is None or code in questions
+        }
+
+    @property
+    def client_reference(self) -> str:
+        """By which sending it twice is sending it once."""
+        return sha256(f"page:{self.reference}".encode()).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class KeptPhoto:
+    """A photo of a draft in the store, and the text by which its form names it."""
+
+    media: NewMedia
+    signed: str
+
+
+def read_draft(form: Form, city: City) -> Draft:
+    """The draft that a form carries; what is signed by nobody, too old, or of another draft is left out."""
+    fields = {
+        name: [text[:MAX_CHARACTERS] for text in values]
+        for name, values in form.fields.items()
+        if name in TEXTS or attribute_code(name) is not None
+    }
+    draft = Draft(fields=fields, reference=form.first(REFERENCE)[:100] or secrets.token_urlsafe(16))
+    for signed in form.fields.get(PHOTO, ()):
+        try:
+            said = _photos().loads(signed, max_age=_PHOTO_SECONDS)
+        except BadData:
+            continue
+        if said[:2] == [city.id, draft.reference]:
+            draft.photos.append(KeptPhoto(media=_media(said[2]), signed=signed))
+    return draft
+
+
+def new_draft(service_code: str) -> Draft:
+    """One of which only the service is known."""
+    return Draft(fields={"service_code": [service_code]}, reference=secrets.token_urlsafe(16))
+
+
+def keep(draft: Draft, media: NewMedia, city: City) -> None:
+    """Let the draft have a photo that is in the store."""
+    said = {name: getattr(media, name) for name in _NAMES}
+    said["taken_at"] = [media.taken_at.long, media.taken_at.lat] if media.taken_at else None
+    draft.photos.append(KeptPhoto(media=media, signed=str(_photos().dumps([city.id, draft.reference, said]))))
+
+
+def sign_receipt(facts: Sequence[Any]) -> str:
+    """What the last page is told, as a part of its address."""
+    return str(_receipts().dumps(list(facts)))
+
+
+def read_receipt(text: str) -> list[Any] | None:
+    """What the last page is told; None for what we did not write."""
+    try:
+        said: list[Any] = _receipts().loads(text)
+    except BadData:
+        return None
+    return said
+
+
+_NAMES = ("path", "content_type", "width_pixels", "height_pixels", "size_bytes", "thumbnail_path")
+
+
+def _media(said: Mapping[str, Any]) -> NewMedia:
+    at = said["taken_at"]
+    return NewMedia(**{name: said[name] for name in _NAMES}, taken_at=Point(long=at[0], lat=at[1]) if at else None)
+
+
+def _photos() -> URLSafeTimedSerializer:
+    return URLSafeTimedSerializer(
+        settings().secret_key, salt="open311 photo of a draft", signer_kwargs={"digest_method": sha256}
+    )
+
+
+def _receipts() -> URLSafeSerializer:
+    return URLSafeSerializer(settings().secret_key, salt="open311 receipt", signer_kwargs={"digest_method": sha256})
