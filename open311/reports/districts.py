@@ -7,7 +7,7 @@ from typing import Any
 
 from psycopg import Connection
 from sqlalchemy import BigInteger, and_, bindparam, func, select
-from sqlalchemy.dialects.postgresql import TIMESTAMP
+from sqlalchemy.dialects.postgresql import ARRAY, TIMESTAMP
 
 from db.driver import Statement
 from open311.models import Jurisdiction, RequestDistrict, ServiceRequest
@@ -38,6 +38,26 @@ def figures_of(connection: "Connection[Any]", *, jurisdiction_id: int, boundary_
     )
 
 
+# Up to so many days old, each group of open requests.
+AGE_DAYS = (7, 30, 91, 365)
+
+
+def ages_of(connection: "Connection[Any]", *, jurisdiction_id: int, boundary_id: int, now: datetime) -> list[int] | None:
+    """How many requests of a boundary are open, by their age: up to each of AGE_DAYS, and older, youngest first.
+
+    None where one of the groups is smaller than what the city tells the public: the others would give it away.
+    """
+    least = _LEAST.run(connection, jurisdiction_id=jurisdiction_id).fetchall()[0].least_count
+    edges = [now - timedelta(days=days) for days in reversed(AGE_DAYS)]
+    rows = _ages(is_public_alone=least > 0).run(
+        connection, jurisdiction_id=jurisdiction_id, boundary_id=boundary_id, edges=edges
+    )
+    counted = {row.age: row.open for row in rows}
+    if any(count < least for count in counted.values()):
+        return None
+    return [counted.get(age, 0) for age in range(len(edges), -1, -1)]
+
+
 _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _MOMENT = TIMESTAMP(timezone=True)
 _LEAST = Statement(select(Jurisdiction.least_count).where(Jurisdiction.id == _CITY))
@@ -64,3 +84,21 @@ def _figures(*, is_public_alone: bool) -> Statement:
         waiting = waiting.where(ServiceRequest.is_public)
         received = received.join(ServiceRequest, theirs).where(ServiceRequest.is_public)
     return Statement(select(waiting.scalar_subquery().label("open"), received.scalar_subquery().label("received")))
+
+
+@cache
+def _ages(*, is_public_alone: bool) -> Statement:
+    """By between which of the edges it came in: 0 before them all."""
+    age = func.width_bucket(RequestDistrict.requested_at, bindparam("edges", type_=ARRAY(_MOMENT)))
+    waiting = (
+        select(age.label("age"), func.count().label("open"))
+        .select_from(RequestDistrict)
+        .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == RequestDistrict.request_id))
+        .where(
+            RequestDistrict.jurisdiction_id == _CITY,
+            RequestDistrict.boundary_id == bindparam("boundary_id", type_=BigInteger),
+            ServiceRequest.status == "open",
+        )
+        .group_by(age)
+    )
+    return Statement(waiting.where(ServiceRequest.is_public) if is_public_alone else waiting)

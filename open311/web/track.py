@@ -51,7 +51,7 @@ def add_routes(pages: Blueprint) -> None:
     """The routes of this file."""
     pages.get(PATH)(show_search)
     pages.get(f"{PATH}/<number>")(show_tracked)
-    pages.post(f"{PATH}/<number>")(follow)
+    pages.post(f"{PATH}/<number>")(follow_report)
 
 
 @public
@@ -70,7 +70,7 @@ def show_tracked(number: str) -> str:
 
 
 @with_page_form
-def follow(form: Form, number: str) -> Response | tuple[str, int]:
+def follow_report(form: Form, number: str) -> Response | tuple[str, int]:
     """POST /track/{number}: email.  303 a letter goes out; 400; 404; 429 too many letters; 503 nothing can be signed."""
     city, email = asked_city(), one_line(form.first("email"))
     wish = Wish(email=email, language=language(), number=number)
