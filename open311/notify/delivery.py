@@ -11,7 +11,7 @@ from sqlalchemy.dialects.postgresql import TIMESTAMP
 from db.driver import Statement, driver
 from open311.cases.jobs import PATIENTLY, queue
 from open311.config import settings
-from open311.models import Follower, Jurisdiction, Message
+from open311.models import Follower, Jurisdiction, Message, ServiceRequest
 from open311.notify.channels import Channel, Delayed, Mail, NotTaken, channel
 from open311.notify.links import CONFIRM, STOP, VERDICT, Link, Links
 from open311.notify.texts import write
@@ -99,6 +99,8 @@ def _links(links: Links, row: Any, jurisdiction_id: int) -> dict[str, str]:
     if row.event == ASKED:
         return {"asked": links.url(CONFIRM, link)}
     found = {"stop": links.url(STOP, link)}
+    if row.public_number is not None:
+        found["track"] = links.page(row.public_number, row.slug)
     if row.event == "closed" and row.is_reporter:
         found["fixed"] = links.url(VERDICT, replace(link, closed_at=row.at))
     return found
@@ -131,9 +133,14 @@ _CLAIM = Statement(
         Follower.language,
         Follower.stopped_at,
         Jurisdiction.slug,
+        ServiceRequest.number.label("public_number"),
     )
     .join(Follower, and_(Follower.jurisdiction_id == _CITY, Follower.id == Message.follower_id))
     .join(Jurisdiction, Jurisdiction.id == _CITY)
+    .outerjoin(
+        ServiceRequest,
+        and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == Message.request_id, ServiceRequest.is_public),
+    )
     .where(*_MESSAGE, Message.state == literal("waiting", Text))
     .with_for_update(of=Message, skip_locked=True)
 )

@@ -45,6 +45,10 @@ class Links:
             facts.append(int(link.closed_at.timestamp()))
         return f"{self._base}/{purpose}/{_signer(self._secret_key, purpose).dumps(facts)}"
 
+    def page(self, number: str, jurisdiction_id: str) -> str:
+        """The address of a request's public page."""
+        return f"{self._base}/track/{number}?jurisdiction_id={jurisdiction_id}"
+
 
 def read_link(secret_key: str, purpose: str, token: str) -> Link:
     """The link that an address ends with.  Raises ForgedLink, also for one that was made for something else."""

@@ -46,7 +46,7 @@ def write(event: str, language: str, facts: Mapping[str, Any], links: Mapping[st
         links.get("asked"),
         facts.get("words"),
         *(_listed(name, facts.get(f"{name}_requests") or (), facts.get(count), language) for name, count in _LISTS),
-        *(f"{phrases()[name][language]}\n{links[name]}" for name in ("fixed",) if name in links),
+        *(f"{phrases()[name][language]}\n{links[name]}" for name in ("track", "fixed") if name in links),
         facts["city"],
         *(f"{phrases()[name][language]}\n{links[name]}" for name in ("stop",) if name in links),
     ]

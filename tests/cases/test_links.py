@@ -207,6 +207,19 @@ def test_words_of_a_request_are_text_on_the_page(client: FlaskClient, trees: Wor
     assert html.document_fromstring(client.get(closed[1]).text).xpath("//script") == []
 
 
+def test_a_message_of_a_request_that_is_not_public_leads_to_no_page_of_it(trees: Working):
+    number = reported(trees)
+    trees.connection.execute("update service_request set is_public = false where number = %s", [number])
+    close(trees, number)
+    (row,) = trees.rows("select id from message")
+    way = Kept()
+    links = Links(Settings(secret_key=SECRET_KEY, public_url="https://311.example.org/"))
+
+    deliver(trees.connection, way, links, jurisdiction_id=trees.city.id, message_id=row.id, now=CLOSED)
+
+    assert "/track/" not in way.mail.body
+
+
 def test_a_message_holds_the_links_that_these_pages_read(client: FlaskClient, trees: Working):
     number = reported(trees)
     close(trees, number)
@@ -215,7 +228,8 @@ def test_a_message_holds_the_links_that_these_pages_read(client: FlaskClient, tr
     links = Links(Settings(secret_key=SECRET_KEY, public_url="https://311.example.org/"))
     deliver(trees.connection, way, links, jurisdiction_id=trees.city.id, message_id=row.id, now=CLOSED)
 
-    question, stop = re.findall(r"https://311\.example\.org(/\S+)", way.mail.body)
+    track, question, stop = re.findall(r"https://311\.example\.org(/\S+)", way.mail.body)
+    assert number in client.get(track).text
     assert client.get(question).status_code == 200
     assert number in client.get(question).text
     assert way.mail.stop_url == f"https://311.example.org{stop}"
