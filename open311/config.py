@@ -43,8 +43,8 @@ class Settings:
     secret_key: str = _setting(
         "SECRET_KEY",
         "",
-        "what signs the cookie of staff, 32 characters or more, the same for every process; unset: nobody can sign in "
-        "(script/server makes one)",
+        "what signs the cookie of staff, links and forms of the pages, 32 characters or more, the same for every process; "
+        "unset: nobody can sign in, report or follow on a page (script/server makes one)",
     )
     default_jurisdiction: str = _setting(
         "OPEN311_DEFAULT_JURISDICTION",
