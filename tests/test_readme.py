@@ -375,7 +375,7 @@ def test_a_command_that_exists_passes(text: str) -> None:
 @pytest.mark.parametrize(
     ("text", "is_missing"),
     [
-        ("open311/web/home.py", False),
+        ("open311/web/track.py", False),
         ("docs/operations.md", False),
         ("PROVENANCE.md", False),
         (".xml", False),
