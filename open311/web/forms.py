@@ -53,11 +53,15 @@ def _refuse(form: Form) -> NoReturn:
 
 
 def form_token() -> str:
-    """What a form of ours carries: proof that it was given to the browser that has the cookie.  Raises NoSecretKey."""
+    """What a form of ours carries: proof that it was given to the browser that has the cookie.  Raises NoSecretKey.
+
+    It is another each time: pages are packed, and how well they pack would tell, letter by letter, what stays the same.
+    """
     require_secret_key()
     cookie = asked.environ.get(_GIVEN) or asked.cookies.get(COOKIE) or secrets.token_urlsafe(32)
     asked.environ[_GIVEN] = cookie
-    return _proof(cookie)
+    salt = secrets.token_urlsafe(8)
+    return f"{salt}.{_proof(cookie, salt)}"
 
 
 def keep_cookie(response: Response) -> Response:
@@ -69,10 +73,10 @@ def keep_cookie(response: Response) -> Response:
 
 def _is_ours(form: Form) -> bool:
     cookie = asked.cookies.get(COOKIE, "")
-    given = form.first(FIELD).encode("utf-8", "surrogatepass")
-    return bool(cookie) and hmac.compare_digest(given, _proof(cookie).encode())
+    salt, _dot, proof = form.first(FIELD).partition(".")
+    return bool(cookie) and hmac.compare_digest(proof.encode("utf-8", "surrogatepass"), _proof(cookie, salt).encode())
 
 
-def _proof(cookie: str) -> str:
-    key, said = f"open311 page form {settings().secret_key}", cookie.encode("utf-8", "surrogatepass")
+def _proof(cookie: str, salt: str) -> str:
+    key, said = f"open311 page form {settings().secret_key}", f"{salt}.{cookie}".encode("utf-8", "surrogatepass")
     return hmac.new(key.encode(), said, sha256).hexdigest()

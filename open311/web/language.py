@@ -9,6 +9,7 @@ from typing import Any
 
 from babel import Locale
 from babel.dates import format_date, format_time, format_timedelta
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import format_decimal, format_percent
@@ -73,6 +74,17 @@ def marked(text: str) -> str:
     return text
 
 
+def texts(code: str) -> dict[str, str | list[str]]:
+    """Every text of a language by the English one; one of several numbers by that of one, as a list."""
+    found: dict[str, str | list[str]] = {}
+    for message in _catalog(code) or ():
+        if isinstance(message.id, str):
+            found[message.id] = str(message.string)
+        else:
+            found[message.id[0]] = [str(each) for each in message.string or ()]
+    return {text: said for text, said in found.items() if text and any(said)}
+
+
 def direction() -> str:
     """ltr or rtl."""
     return locale().text_direction
@@ -134,13 +146,20 @@ def _known(code: str | None) -> str | None:
 
 @cache
 def _translations(code: str) -> NullTranslations:
-    """The texts of a language, read once from its file: there is no compiled copy that could be an older one."""
-    path = _TEXTS / f"{code}.po"
-    if not path.exists():
+    catalog = _catalog(code)
+    if catalog is None:
         return NullTranslations()
-    with path.open("rb") as file:
-        catalog = read_po(file, locale=_LOCALES.get(code, code))
     compiled = BytesIO()
     write_mo(compiled, catalog)
     compiled.seek(0)
     return Translations(compiled)
+
+
+@cache
+def _catalog(code: str) -> Catalog | None:
+    """The texts of a language, read once from its file: there is no compiled copy that could be an older one."""
+    path = _TEXTS / f"{code}.po"
+    if not path.exists():
+        return None
+    with path.open("rb") as file:
+        return read_po(file, locale=_LOCALES.get(code, code))

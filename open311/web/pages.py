@@ -1,14 +1,11 @@
 """What the public pages have in common: the city, the language, the headers, and what is said when something is wrong."""
 
 from collections.abc import Callable
-from functools import cache
-from hashlib import sha256
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
 import structlog
-from flask import Blueprint, Flask, Response, abort, render_template
+from flask import Blueprint, Flask, Response, render_template
 from flask import request as asked
 from werkzeug.exceptions import NotFound
 
@@ -21,7 +18,7 @@ from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer
 from open311.media_store import StoreAway
 from open311.notify.following import TooManyLetters
 from open311.services import UnknownService
-from open311.web import forms, language
+from open311.web import files, forms, language
 from open311.web.access import NoSecretKey, StaleForm, guarded
 from open311.web.language import gettext as _
 from open311.web.language import marked
@@ -59,18 +56,15 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
-_STATIC = Path(__file__).with_name("static")
-_YEAR_SECONDS = 31_536_000
 # A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
 _COLORS = "--main:{0};--link:{0};--accent:{0}"
 _OUR_NIGHT = "#9cccf5"
-_KINDS = {".css": "text/css; charset=utf-8"}
 
 
 def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
     """Put the public pages, which these functions add, at the root."""
     language.prepare(app.jinja_env)
-    app.get("/static/<name>")(show_static)
+    files.register(app)
     pages = Blueprint("public", __name__)
     pages.get("/colors.css")(show_colors)
     for add in add_routes:
@@ -93,19 +87,7 @@ def show_colors() -> Response:
     if colors:
         night = _COLORS.format(colors.get("dark", _OUR_NIGHT))
         rules.append(f"@media (prefers-color-scheme:dark){{:root{{{night}}}}}")
-    return Response("\n".join(rules), content_type=_KINDS[".css"])
-
-
-@public
-def show_static(name: str) -> Response:
-    """GET /static/{name}: a file of the pages' look.  200; 404.  Its address changes whenever it does."""
-    found = _static().get(name)
-    if found is None:
-        abort(404)
-    response = Response(found[0], content_type=_KINDS[Path(name).suffix])
-    response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable"
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    return response
+    return Response("\n".join(rules), content_type=files.KINDS[".css"])
 
 
 def page(template: str, *, city: City | None, **facts: Any) -> str:
@@ -118,7 +100,8 @@ def page(template: str, *, city: City | None, **facts: Any) -> str:
         direction=language.direction(),
         in_language=_in_language,
         url=url,
-        static=_static_url,
+        static=files.static_url,
+        has_file=files.has_file,
         form_token=forms.form_token,
         base=f"{public_url()}/open311/v2",
         **facts,
@@ -135,8 +118,8 @@ def url(path: str, **query: str | None) -> str:
 
 def finished(response: Response) -> Response:
     """A page with its headers and cookies: it loads what is ours and nothing else."""
-    guarded(response, loads="style-src 'self'; img-src 'self'")
-    return language.remember(forms.keep_cookie(response))
+    guarded(response, loads="style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'")
+    return files.packed(language.remember(forms.keep_cookie(response)))
 
 
 def show_error(error: Exception) -> tuple[str, int]:
@@ -169,14 +152,3 @@ def _in_language(code: str) -> str:
     """This page in another language."""
     query = [(name, value) for name, value in asked.args.items(multi=True) if name != language.ARGUMENT]
     return f"{asked.path}?{urlencode([*query, (language.ARGUMENT, code)])}"
-
-
-def _static_url(name: str) -> str:
-    return f"/static/{name}?v={_static()[name][1]}"
-
-
-@cache
-def _static() -> dict[str, tuple[bytes, str]]:
-    """Name of each file: what it holds, and what tells it from an earlier one."""
-    contents = {path.name: path.read_bytes() for path in sorted(_STATIC.iterdir()) if path.suffix in _KINDS}
-    return {name: (content, sha256(content).hexdigest()[:12]) for name, content in contents.items()}

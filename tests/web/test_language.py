@@ -15,7 +15,7 @@ from tests.web.desk import parsed
 pytestmark = pytest.mark.usefixtures("in_boston")
 
 TEXTS = CHECKOUT / "open311/web/texts"
-METHODS = [("**.py", "python"), ("templates/public/**.html", "jinja2")]
+METHODS = [("**.py", "python"), ("templates/public/**.html", "jinja2"), ("static/*.js", "javascript")]
 KEYWORDS = {"_": None, "gettext": None, "ngettext": (1, 2), "marked": None}
 TRANSLATED = sorted(set(LANGUAGES) - {"en"})
 

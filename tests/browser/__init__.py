@@ -1,0 +1,1 @@
+"""The public pages in a real browser: headless chromium, driven by Playwright."""
