@@ -134,6 +134,7 @@ class Address(CityRow, Base):
         CheckConstraint("0 <= number_from and number_from <= number_to", name="numbers_ascend"),
         UniqueConstraint("jurisdiction_id", "code"),
         Index(None, "jurisdiction_id", "street", "number_from"),
+        Index("ix_address_location", "location", postgresql_using="gist"),
     )
 
     code: Mapped[str | None] = mapped_column(Text)

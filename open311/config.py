@@ -30,6 +30,7 @@ def _setting(name: str, default: Any, about: str) -> Any:
 _MIN_SECRET_KEY_CHARACTERS = 32
 _BUCKET = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[\w.=-]+)*/?")
 _MAIL_FROM = re.compile(r"[A-Za-z0-9._+-]+@[A-Za-z0-9.-]+")
+_OF_TILES = ("{z}", "{x}", "{y}")
 _MAY_BE_ZERO = ("max_span_days", "fragment_bytes", "cities_max_age_seconds")
 
 
@@ -98,6 +99,18 @@ class Settings:
     geocoder_timeout_seconds: int = _setting(
         "OPEN311_GEOCODER_TIMEOUT_SECONDS", 2, "how long the geocoder may take for an answer, in seconds"
     )
+    tile_url: str = _setting(
+        "OPEN311_TILE_URL",
+        "",
+        "pictures that maps of the pages lie on, `https://tiles.city.gov/{z}/{x}/{y}.png`; unset: the city's own districts and "
+        "streets, and no request leaves this service",
+    )
+    pmtiles_path: str = _setting(
+        "OPEN311_PMTILES_PATH", "", "PMTiles file that maps lie on instead, of pictures or of Protomaps' vector tiles"
+    )
+    tile_attribution: str = _setting(
+        "OPEN311_TILE_ATTRIBUTION", "", "who made what maps lie on, as the maps say it; needed with either of these two"
+    )
     mail_url: str = _setting(
         "OPEN311_MAIL_URL",
         "",
@@ -127,6 +140,14 @@ class Settings:
             raise BadSetting(f"OPEN311_MEDIA_STORE must be like s3://bucket/prefix, got {self.media_store!r}")
         if self.geocoder_url and not _is_url(self.geocoder_url, "http", "https"):
             raise BadSetting(f"OPEN311_GEOCODER_URL must be like https://host/search, got {self.geocoder_url!r}")
+        if self.tile_url and not (_is_url(self.tile_url, "http", "https") and all(each in self.tile_url for each in _OF_TILES)):
+            raise BadSetting(f"OPEN311_TILE_URL must be like https://host/{{z}}/{{x}}/{{y}}.png, got {self.tile_url!r}")
+        if self.tile_url and self.pmtiles_path:
+            raise BadSetting("OPEN311_TILE_URL and OPEN311_PMTILES_PATH: set one of them")
+        if bool(self.tile_url or self.pmtiles_path) != bool(self.tile_attribution):
+            raise BadSetting(
+                "OPEN311_TILE_ATTRIBUTION must be set with OPEN311_TILE_URL or OPEN311_PMTILES_PATH, and only then"
+            )
         if self.mail_url and not _is_url(self.mail_url, "smtp", "smtps"):
             # Without the value: it may hold a password.
             raise BadSetting("OPEN311_MAIL_URL must be like smtp://user:password@host:587 or smtps://host")

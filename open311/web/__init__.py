@@ -3,7 +3,7 @@
 from flask import Flask
 
 from open311.config import Settings
-from open311.web import desk, districts, health, linked, media, pages, report, services, track
+from open311.web import basemap, desk, districts, health, linked, map, media, pages, report, services, track
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -11,5 +11,7 @@ def register(app: Flask, settings: Settings) -> None:
     for module in (health, media):
         module.add_routes(app)
     linked.register(app)
-    pages.register(app, [report.add_routes, services.add_routes, districts.add_routes, track.add_routes])
+    basemap.register(app, settings)
+    parts = (report, map, services, districts, track, basemap)
+    pages.register(app, [part.add_routes for part in parts])
     desk.register(app, settings)

@@ -155,11 +155,11 @@ def see_other(path: str) -> Response:
 
 
 def guarded(response: Response, *, loads: str = "style-src 'unsafe-inline'") -> Response:
-    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere.
+    """No copy stays behind unless the page says so, no page of others frames it, nothing is fetched from elsewhere.
 
     loads: what the page may load, in the words of a content security policy.
     """
-    response.headers["Cache-Control"] = "no-store"
+    response.headers.setdefault("Cache-Control", "no-store")
     response.headers["Content-Security-Policy"] = (
         f"default-src 'none'; {loads}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     )

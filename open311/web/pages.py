@@ -20,6 +20,7 @@ from open311.notify.following import TooManyLetters
 from open311.services import UnknownService
 from open311.web import files, forms, language
 from open311.web.access import NoSecretKey, StaleForm, guarded
+from open311.web.basemap import basemap
 from open311.web.language import gettext as _
 from open311.web.language import marked
 
@@ -104,6 +105,7 @@ def page(template: str, *, city: City | None, **facts: Any) -> str:
         has_file=files.has_file,
         form_token=forms.form_token,
         base=f"{public_url()}/open311/v2",
+        basemap=basemap(),
         **facts,
     )
 
@@ -118,7 +120,8 @@ def url(path: str, **query: str | None) -> str:
 
 def finished(response: Response) -> Response:
     """A page with its headers and cookies: it loads what is ours and nothing else."""
-    guarded(response, loads="style-src 'self'; img-src 'self'; script-src 'self'; connect-src 'self'")
+    images = " ".join(["'self'", *filter(None, [basemap().origin])])
+    guarded(response, loads=f"style-src 'self'; img-src {images}; script-src 'self'; connect-src 'self'")
     return files.packed(language.remember(forms.keep_cookie(response)))
 
 

@@ -21,6 +21,7 @@ from open311.notify.outbox import is_address
 from open311.people.files import remove_unless_used
 from open311.services import AskedService, show_definition
 from open311.web import language
+from open311.web.basemap import ground_of
 from open311.web.draft import Draft, keep
 from open311.web.language import gettext as _
 from schemas import submission
@@ -86,6 +87,11 @@ def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
     if chosen == _AS_WRITTEN or step.form.first("step") != WHERE:
         return {}, []
     return {"unknown_address": address, "candidates": [each.line for each in found.candidates]}, []
+
+
+def _facts_of_where(step: Step) -> dict[str, Any]:
+    with driver.connection() as connection:
+        return {"ground": ground_of(connection, step.city, at=step.now)}
 
 
 def _reach(step: Step, point: Point) -> Found:
@@ -268,6 +274,7 @@ CHECKS: dict[str, Callable[[Step], tuple[dict[str, Any], Found]]] = {
     CONTACT: _check_contact,
 }
 FACTS: dict[str, Callable[[Step], dict[str, Any]]] = {
+    WHERE: _facts_of_where,
     DETAILS: lambda step: {"questions": _questions(step), "most": MAX_DESCRIPTION_CHARACTERS},
     NEARBY: lambda step: {"similar": nearby(step)},
     CONTACT: lambda step: {"lines": _LINES},

@@ -1,0 +1,66 @@
+// What every public page does a little better with scripts; each works without.
+"use strict";
+
+(() => {
+  const spoken = document.documentElement.lang || "en";
+  // Marks a text as one to be translated, where it is said.
+  const _ = (text) => text;
+  let known = {};
+
+  const fill = (text, said) => text.replace(/%\((\w+)\)s/g, (all, name) => (name in said ? String(said[name]) : all));
+
+  window.open311 = {
+    language: spoken,
+    // The texts of the page's language; resolves also when they cannot be had: then English is said.
+    ready: spoken === "en"
+      ? Promise.resolve()
+      : fetch(`/texts.json?lang=${encodeURIComponent(spoken)}`)
+          .then((answer) => answer.json())
+          .then((texts) => { known = texts; })
+          .catch(() => {}),
+    say: (text, said = {}) => fill(known[text] || text, said),
+    count: (one, many, num) => {
+      const forms = known[one] || [one, many];
+      const form = num === 1 ? forms[0] : forms.at(-1);
+      return fill(form, { num: num.toLocaleString(spoken) });
+    },
+  };
+
+  // Pressing twice is pressing once; who comes back by the browser's history may press again.
+  document.addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post") return;
+    if (form.dataset.sent) {
+      event.preventDefault();
+      return;
+    }
+    form.dataset.sent = "yes";
+    setTimeout(() => form.setAttribute("aria-busy", "true"), 0);
+  });
+  window.addEventListener("pageshow", () => {
+    for (const form of document.forms) {
+      delete form.dataset.sent;
+      form.removeAttribute("aria-busy");
+    }
+  });
+
+  const todo = {
+    print: () => window.print(),
+    share: (button) => {
+      const address = location.href;
+      if (navigator.share) return navigator.share({ title: document.title, url: address }).catch(() => {});
+      return navigator.clipboard.writeText(address).then(() => {
+        button.textContent = window.open311.say(_("The address is copied"));
+      });
+    },
+  };
+  for (const [name, run] of Object.entries(todo)) {
+    for (const button of document.querySelectorAll(`[data-do="${name}"]`)) {
+      if (name === "share" && !navigator.share && !navigator.clipboard) continue;
+      button.hidden = false;
+      button.addEventListener("click", () => run(button));
+    }
+  }
+
+  document.querySelector(".problems")?.focus();
+})();
