@@ -77,7 +77,7 @@ def show_map() -> str | tuple[str, int]:
         groups=[(group, list(each)) for group, each in groupby(services, key=lambda each: each.group)],
         layers=[(layer, [row for row in drawn if row[0] == layer.code]) for layer in layers],
         ground=ground,
-        is_clustered=all(name in CLUSTERED for name, texts in given.items() if texts),
+        is_clustered=not problems and all(name in CLUSTERED for name, texts in given.items() if texts),
         link=lambda path, **more: _link(path, given, city, **more),
         data=lambda kind: _link(
             f"{public_url()}/open311/v2/requests.{kind}", given, city, jurisdiction_id=city.jurisdiction_id

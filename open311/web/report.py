@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from itertools import groupby
 from typing import Any
 
-from flask import Blueprint, abort
+from flask import Blueprint, Response, abort, make_response
 from flask import request as asked
 
 from db.driver import driver
@@ -74,16 +74,16 @@ def show_report() -> str:
     return _show(WHERE, step)
 
 
-def show_again(form: Form) -> tuple[str, int]:
+def show_again(form: Form) -> Response:
     """The same step once more, with what was typed, for a browser that did not get its form from us."""
     sent = [("continue", _("Please press the button again: the page was open for long, or this browser keeps no cookies."))]
-    return _answer(form, problems=sent), 400
+    return _kept((_answer(form, problems=sent), 400))
 
 
 @with_page_form_or(show_again)
-def take_step(form: Form) -> Any:
+def take_step(form: Form) -> Response:
     """POST /: a step.  200 the next one; 303 it is reported; 400 with what is wrong; 404 the service is gone."""
-    return _answer(form)
+    return _kept(_answer(form))
 
 
 @public
@@ -109,6 +109,13 @@ def show_reported(receipt: str) -> str:
         is_public=is_public,
         is_written_to=is_written_to,
     )
+
+
+def _kept(answer: Any) -> Response:
+    """The step, which this browser may keep: else who goes back by its own button would see an error instead."""
+    response = make_response(answer)
+    response.headers["Cache-Control"] = "private, no-cache"
+    return response
 
 
 def _answer(form: Form, *, problems: Found | None = None) -> Any:

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, sync_playwright
 
 from open311.config import CHECKOUT
 from tests.live.server import Live
@@ -54,13 +54,18 @@ class Visitor:
         self.allowed = {urlsplit(url).netloc}
         context.on("request", self._note)
         context.on("weberror", lambda error: self.faults.append(str(error.error)))
-        context.on("console", lambda message: self.faults.append(message.text) if message.type == "error" else None)
+        context.on("console", self._hear)
         self.page: Page = context.new_page()
 
     def _note(self, request: Any) -> None:
         parts = urlsplit(request.url)
         if parts.scheme not in ("data", "blob") and parts.netloc not in self.allowed:
             self.strangers.append(request.url)
+
+    def _hear(self, message: ConsoleMessage) -> None:
+        # That the page itself is a 400 or a 404, the browser says too.
+        if message.type == "error" and message.location["url"] != getattr(message.page, "url", None):
+            self.faults.append(f"{message.text} ({message.location['url']})")
 
     def go(self, path: str) -> Page:
         """The page of a path of ours."""

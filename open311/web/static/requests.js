@@ -6,6 +6,8 @@
   if (!element || !window.L) return;
   const { ready, say, count, fetched } = window.open311;
   const _ = (text) => text;
+  const ROOM_PIXELS = 46;
+  const MARGIN_DEGREES = 0.0001;
   const ngettext = (one, many) => [one, many];
   await ready;
   const map = window.open311.map(element);
@@ -20,21 +22,62 @@
     html: Object.assign(document.createElement("span"), { textContent: text }),
   });
 
+  // Circles need room to be pressed: those that would lie on one another are one.
+  function merged(found) {
+    const apart = [];
+    for (const each of [...found].sort((one, other) => other.total - one.total)) {
+      const at = map.latLngToLayerPoint([each.lat, each.long]);
+      const near = apart.find((other) => other.at.distanceTo(at) < ROOM_PIXELS);
+      if (!near) {
+        apart.push({ ...each, at });
+        continue;
+      }
+      near.total += each.total;
+      near.open += each.open;
+      near.box = {
+        west: Math.min(near.box.west, each.box.west), south: Math.min(near.box.south, each.box.south),
+        east: Math.max(near.box.east, each.box.east), north: Math.max(near.box.north, each.box.north),
+      };
+    }
+    return apart;
+  }
+
+  function show(found) {
+    pins.clearLayers();
+    for (const each of merged(found)) put(each);
+  }
+
+  // A cluster that cannot be taken apart by going nearer is told as a list.
+  function enter(box) {
+    const bounds = L.latLngBounds(corners(box));
+    if (map.getBoundsZoom(bounds) > map.getZoom() && map.getZoom() < map.getMaxZoom()) {
+      map.fitBounds(bounds, { maxZoom: Math.min(map.getZoom() + 4, map.getMaxZoom()), padding: [40, 40] });
+    } else {
+      list(bounds.pad(0.05), MARGIN_DEGREES);
+    }
+  }
+
   function put({ lat, long, number, total, open, box, name }) {
     const isOne = total === 1;
     const size = isOne ? 28 : Math.min(60, 30 + 8 * Math.log10(total));
-    const title = isOne && name
-      ? `${name}, ${number}`
-      : count(...ngettext("%(num)s report here", "%(num)s reports here"), total);
+    const title = isOne && name ? `${name}, ${number}` : count(...ngettext("%(num)s report here", "%(num)s reports here"), total);
     const marker = L.marker([lat, long], {
       icon: pin(isOne ? "" : total.toLocaleString(window.open311.language), open ? "open" : "closed", size), title, alt: title,
     }).addTo(pins);
     marker.on("click keypress", (event) => {
       if (event.type === "keypress" && event.originalEvent.key !== "Enter") return;
       if (isOne) location.href = track(number);
-      else if (box.west === box.east && box.south === box.north) map.setView([lat, long], Math.min(map.getZoom() + 2, 19));
-      else map.fitBounds(corners(box), { maxZoom: 18, padding: [40, 40] });
+      else enter(box);
     });
+  }
+
+  // The list of what lies in a part of the map.
+  function list(bounds, margin = 0) {
+    const query = new URLSearchParams(location.search);
+    for (const [name, value] of [...query]) if (!value || name === "page") query.delete(name);
+    const edges = [bounds.getWest() - margin, bounds.getSouth() - margin, bounds.getEast() + margin, bounds.getNorth() + margin];
+    query.set("bbox", edges.map((edge) => edge.toFixed(5)).join(","));
+    location.search = query.toString();
   }
 
   let asking = 0;
@@ -60,12 +103,8 @@
         map.fitBounds(L.latLngBounds(clusters.flatMap(({ bbox }) => corners(bbox))), { maxZoom: 16 });
         return;
       }
-      pins.clearLayers();
-      let total = 0;
-      for (const each of clusters) {
-        total += each.count;
-        put({ lat: each.lat, long: each.long, number: each.service_request_id, total: each.count, open: each.open > 0, box: each.bbox });
-      }
+      show(clusters.map((each) => ({ ...each, total: each.count, box: each.bbox, number: each.service_request_id })));
+      const total = clusters.reduce((sum, each) => sum + each.count, 0);
       says.textContent = count(...ngettext("The map shows %(num)s report.", "The map shows %(num)s reports."), total);
     } catch {
       says.textContent = say(_("The map cannot be filled just now; the list below is complete."));
@@ -73,10 +112,11 @@
   }
 
   function drawList() {
-    for (const row of document.querySelectorAll("tr[data-lat]")) {
-      const { lat, long, number, status, name } = row.dataset;
-      put({ lat: Number(lat), long: Number(long), number, total: 1, open: status === "open", name });
-    }
+    show([...document.querySelectorAll("tr[data-lat]")].map(({ dataset }) => {
+      const [lat, long] = [Number(dataset.lat), Number(dataset.long)];
+      const box = { west: long, south: lat, east: long, north: lat };
+      return { lat, long, box, total: 1, open: dataset.status === "open" ? 1 : 0, number: dataset.number, name: dataset.name };
+    }));
     says.textContent = say(_("The map shows this page of the list."));
   }
 
@@ -84,16 +124,11 @@
     map.on("moveend", drawClusters);
     drawClusters();
   } else {
+    map.on("zoomend", drawList);
     drawList();
   }
 
   const here = document.querySelector('[data-do="here"]');
   here.hidden = false;
-  here.addEventListener("click", () => {
-    const bounds = map.getBounds();
-    const query = new URLSearchParams(location.search);
-    for (const [name, value] of [...query]) if (!value || name === "page") query.delete(name);
-    query.set("bbox", [bounds.getWest(), bounds.getSouth(), bounds.getEast(), bounds.getNorth()].map((edge) => edge.toFixed(5)).join(","));
-    location.search = query.toString();
-  });
+  here.addEventListener("click", () => list(map.getBounds()));
 })();

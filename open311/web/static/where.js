@@ -30,7 +30,7 @@
     if (mine === asking) says.textContent = text;
   }
 
-  function put(at) {
+  function put(at, { isTyped = false } = {}) {
     const place = at.wrap();
     if (!pin) {
       pin = L.marker(place, {
@@ -40,8 +40,10 @@
       pin.on("dragend", () => put(pin.getLatLng()));
     }
     pin.setLatLng(place);
-    lat.value = place.lat.toFixed(6);
-    long.value = place.lng.toFixed(6);
+    if (!isTyped) {
+      lat.value = place.lat.toFixed(6);
+      long.value = place.lng.toFixed(6);
+    }
     tell(place);
   }
 
@@ -62,7 +64,7 @@
     field.addEventListener("change", () => {
       const at = [Number(lat.value), Number(long.value)];
       if (lat.value && long.value && at.every(Number.isFinite)) {
-        put(L.latLng(at));
+        put(L.latLng(at), { isTyped: true });
         map.setView(at, PLACED_ZOOM);
       }
     });
@@ -89,7 +91,7 @@
     const at = L.latLng(Number(lat.value), Number(long.value));
     if (Number.isFinite(at.lat) && Number.isFinite(at.lng)) {
       map.setView(at, PLACED_ZOOM);
-      put(at);
+      put(at, { isTyped: true });
     }
   }
 })();
