@@ -31,7 +31,7 @@ from sqlalchemy.dialects.postgresql import ARRAY, JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql import insert as upsert
 
 from db.driver import Statement
-from open311.cases.jobs import MESSAGES, queue
+from open311.cases.jobs import MESSAGES, deferring
 from open311.models import CaseStatus, Follower, Jurisdiction, Message, Service, ServiceRequest, Webhook
 from open311.notify import webhooks
 from open311.notify.texts import FOLLOWER, REPORTER, tells
@@ -124,7 +124,7 @@ def send_later(connection: "Connection[Any]", ids: Sequence[int], *, jurisdictio
     """Let jobs send these messages to their followers, once this transaction is committed."""
     jobs: list[dict[str, Any]] = [{"jurisdiction_id": jurisdiction_id, "message_id": each} for each in ids]
     if jobs:
-        queue.configure_task("send_message", queue=MESSAGES, connection=connection).batch_defer(*jobs)
+        deferring.configure_task("send_message", queue=MESSAGES, connection=connection).batch_defer(*jobs)
 
 
 def find_messages(connection: "Connection[Any]", *, jurisdiction_id: int, states: Sequence[str], most: int) -> Sequence[Any]:

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook as Signer
 
 from db.driver import Statement, driver
 from geo.models import Boundary, Layer
-from open311.cases.jobs import PATIENTLY, WEBHOOKS, queue
+from open311.cases.jobs import PATIENTLY, WEBHOOKS, deferring, queue
 from open311.config import Network, settings
 from open311.models import Jurisdiction, Message, RequestDistrict, Service, ServiceRequest, Webhook
 from open311.notify import receivers
@@ -136,7 +136,7 @@ def send_later(connection: "Connection[Any]", ids: Sequence[int], *, jurisdictio
     """Let jobs send these messages, each to its webhook, once this transaction is committed."""
     jobs: list[dict[str, Any]] = [{"jurisdiction_id": jurisdiction_id, "message_id": each} for each in ids]
     if jobs:
-        queue.configure_task("send_webhook", queue=WEBHOOKS, connection=connection).batch_defer(*jobs)
+        deferring.configure_task("send_webhook", queue=WEBHOOKS, connection=connection).batch_defer(*jobs)
 
 
 @queue.task(name="send_webhook", retry=PATIENTLY)

@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from open311.actors import operator
 from open311.cases import duplicates, statuses
-from open311.cases.jobs import PATIENTLY
+from open311.cases.jobs import PATIENTLY, queue
 from open311.config import BadSetting, Settings
 from open311.notify import following, outbox
 from open311.notify.channels import Channel, LogChannel, Mail, SmtpChannel, channel
@@ -22,7 +22,7 @@ from open311.notify.delivery import deliver
 from open311.notify.following import Wish
 from open311.notify.links import Links
 from open311.notify.texts import LANGUAGES, phrases, texts, write
-from tests.cases.conftest import LOADED
+from tests.cases.conftest import LOADED, Worker, until
 from tests.cases.working import Working
 
 NOW = LOADED + timedelta(hours=1)
@@ -306,6 +306,21 @@ def test_a_message_that_somebody_else_holds_is_waited_for(own_trees: Working, ow
     assert send(own_trees, LogChannel()) == [None]
     own_trees.session.commit()
     assert own.execute("select state from message where id = %s", [message.id]).fetchone() == ("sent",)
+
+
+def test_a_job_writes_letters_while_the_worker_runs(own_trees: Working, own: "Connection[Any]", start_worker: Worker):
+    followed(own_trees)
+    own_trees.connection.execute("update service_request set number = null, token = 'waits', is_public = false")
+    (row,) = own_trees.rows("select jurisdiction_id, id from service_request")
+    queue.configure_task("number_request", connection=own_trees.connection).defer(
+        jurisdiction_id=row.jurisdiction_id, request_id=row.id
+    )
+    own_trees.session.commit()
+
+    start_worker()
+
+    until(own, "select 1 from service_request where number is not null")
+    until(own, "select 1 from message where event = 'received' and state = 'sent'")
 
 
 def test_a_request_that_is_public_no_more_is_told_to_who_reported_it_alone(trees: Working):
