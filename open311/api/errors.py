@@ -113,12 +113,12 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
 def _away(error: Exception) -> Response:
     if getattr(error, "sqlstate", None) not in _AWAY_STATES:
         return _unforeseen(error)  # the database is there, and said what is wrong
-    log.error("the database does not answer", method=request.method, path=request.path, error=str(error))
+    log.error("the database does not answer", method=request.method, path=path_to_log(), error=str(error))
     return _later("the service cannot reach its database; please try again in a moment")
 
 
 def _store_away(error: StoreAway) -> Response:
-    log.error("the store of files does not answer", method=request.method, path=request.path, error=str(error))
+    log.error("the store of files does not answer", method=request.method, path=path_to_log(), error=str(error))
     return _later("the service cannot reach the store of its photos; please try again in a moment")
 
 
@@ -130,7 +130,7 @@ def _later(text: str) -> Response:
 
 def _unforeseen(error: Exception) -> Response:
     error_id = secrets.token_hex(6)
-    log.error("unforeseen", error_id=error_id, method=request.method, path=request.path, exc_info=error)
+    log.error("unforeseen", error_id=error_id, method=request.method, path=path_to_log(), exc_info=error)
     return _ours(500, f"something went wrong on our side; it is logged as {error_id}")
 
 
@@ -148,6 +148,11 @@ def _answer(status: int, texts: list[str], *, allow: HTTPException | None = None
     if valid_methods:
         response.headers["Allow"] = ", ".join(sorted(valid_methods))
     return allow_every_origin(response)
+
+
+def path_to_log() -> str:
+    """The path of the call; of one that ends with a token, which is a secret of who has it, the route alone."""
+    return str(request.url_rule) if "token" in (request.view_args or {}) else request.path
 
 
 def is_api() -> bool:

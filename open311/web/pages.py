@@ -11,7 +11,7 @@ from werkzeug.exceptions import NotFound
 
 from geo.listing import UnknownDistrict, UnknownLayer
 from open311.api.access import asked_city, is_city_named, public, public_url
-from open311.api.errors import answer_http, is_api
+from open311.api.errors import answer_http, is_api, path_to_log
 from open311.api.form import BadForm
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities
@@ -129,8 +129,8 @@ def show_error(error: Exception) -> tuple[str, int]:
     """The page that says what is wrong."""
     status, headline, advice = next(STATUS[kind] for kind in type(error).__mro__ if kind in STATUS)
     if status >= 500:
-        log.error("a page cannot be served", path=asked.path, kind=type(error).__name__, error=str(error))
-    return page("error", city=_city_or_none(), headline=_(headline), advice=_(advice), status=status), status
+        log.error("a page cannot be served", path=path_to_log(), kind=type(error).__name__, error=str(error))
+    return page("error", city=city_or_none(), headline=_(headline), advice=_(advice), status=status), status
 
 
 def _choose_city(error: Exception) -> tuple[str, int]:
@@ -144,7 +144,8 @@ def _nowhere(error: NotFound) -> Any:
     return finished(Response(*show_error(error), content_type="text/html; charset=utf-8"))
 
 
-def _city_or_none() -> City | None:
+def city_or_none() -> City | None:
+    """The city that the call means; None when that cannot be told."""
     try:
         return asked_city()
     except (UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer):

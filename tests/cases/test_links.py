@@ -9,11 +9,13 @@ import pytest
 from flask import Flask
 from flask.testing import FlaskClient
 from lxml import html
+from structlog.testing import capture_logs
 
 from open311.config import Settings
 from open311.notify.channels import Mail
 from open311.notify.delivery import deliver
 from open311.notify.links import CONFIRM, PURPOSES, STOP, VERDICT, Link, Links
+from open311.web import linked
 from tests.cases.test_verdicts import CLOSED, close, follower_of, reopening, reported
 from tests.cases.working import Working
 
@@ -205,6 +207,16 @@ def test_words_of_a_request_are_text_on_the_page(client: FlaskClient, trees: Wor
     trees.connection.execute("update service_request set address = '<script>alert(1)</script>'")
 
     assert html.document_fromstring(client.get(closed[1]).text).xpath("//script") == []
+
+
+def test_the_log_of_a_failure_has_no_token(client: FlaskClient, trees: Working, monkeypatch: pytest.MonkeyPatch):
+    link = path(STOP, trees, reported(trees))
+    monkeypatch.setattr(linked, "find_followed", lambda *_, **__: 1 / 0)
+
+    with capture_logs() as logged:
+        assert client.get(link).status_code == 500
+
+    assert [each["path"] for each in logged] == ["/stop/<token>"]
 
 
 def test_a_message_of_a_request_that_is_not_public_leads_to_no_page_of_it(trees: Working):
