@@ -23,6 +23,7 @@ queue = App(
         "open311.notify.digests",
         "open311.notify.webhooks",
         "open311.people.files",
+        "open311.people.own",
         "open311.people.retention",
         "open311.reports.rollups",
         "open311.reports.snapshots",

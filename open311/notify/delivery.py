@@ -13,12 +13,14 @@ from open311.cases.jobs import PATIENTLY, queue
 from open311.config import settings
 from open311.models import Follower, Jurisdiction, Message, ServiceRequest
 from open311.notify.channels import Channel, Delayed, Mail, NotTaken, channel
-from open311.notify.links import CONFIRM, STOP, VERDICT, Link, Links
+from open311.notify.links import CONFIRM, MINE_LASTS, STOP, VERDICT, Link, Links
 from open311.notify.texts import write
 from schemas.moment import whole_second
 
-# The event of a message that asks whether who is written to did ask for news.
-ASKED = "asked"
+# The events of messages that somebody asked for by an address: whether who has it wants news, and a link to what they
+# reported.  Without their link they say nothing, and who wants no more news is sent them all the same.
+ASKED, OWN = "asked", "own"
+LETTERS = (ASKED, OWN)
 
 
 @queue.task(name="send_message", retry=PATIENTLY)
@@ -48,23 +50,25 @@ def deliver(
     row = _CLAIM.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id).fetchone()
     if row is None:
         return held_elsewhere(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
-    if row.stopped_at is not None and row.event != ASKED:
+    is_letter = row.event in LETTERS
+    if (row.stopped_at is not None and not is_letter) or (row.event == OWN and row.at + MINE_LASTS <= now):
         DROP.run(connection, jurisdiction_id=jurisdiction_id, message_id=message_id)
         return None
     written = _links(links, row, jurisdiction_id) if links.are_possible else {}
-    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, row.language, row.facts, written)
+    language = row.facts.get("language") or row.language
+    subject, body = (row.subject, row.body) if row.body is not None else write(row.event, language, row.facts, written)
     mail = Mail(
         key=f"{row.slug}.{message_id}.{int(row.at.timestamp())}",
         thread=f"{row.slug}.{row.facts.get('number') or row.follower_id}",
         to=row.email,
         city=row.facts["city"],
-        language=row.language,
+        language=language,
         subject=subject,
         body=body,
         at=row.at,
         stop_url=written.get("stop"),
     )
-    if row.event == ASKED and "asked" not in written:
+    if is_letter and "asked" not in written:
         # Who asked could not say by it that it was they.
         state: str
         error: NotTaken | Delayed | None
@@ -98,6 +102,8 @@ def _links(links: Links, row: Any, jurisdiction_id: int) -> dict[str, str]:
     link = Link(jurisdiction_id=jurisdiction_id, follower_id=row.follower_id)
     if row.event == ASKED:
         return {"asked": links.url(CONFIRM, link)}
+    if row.event == OWN:
+        return {"asked": links.own_reports(replace(link, expires_at=row.at + MINE_LASTS), row.slug)}
     found = {"stop": links.url(STOP, link)}
     if row.public_number is not None:
         found["track"] = links.page(row.public_number, row.slug)

@@ -38,7 +38,7 @@ from open311.models import Follower, Jurisdiction, Message, ServiceRequest
 from open311.notify import outbox
 from open311.notify.texts import ENGLISH, LANGUAGES, phrases
 
-# So many letters that nobody answered may go to one address in a day.
+# So many letters of a kind may go to one address in a day.
 MOST_LETTERS_A_DAY = 5
 DIGESTS = DAY, WEEK = "day", "week"
 MAX_RADIUS_METRES = 5000
@@ -84,10 +84,9 @@ def ask(connection: "Connection[Any]", city: City, wish: Wish, *, now: datetime)
     Who follows that request already is not written to, and the caller is told nothing of it.
     Raises NotAnAddress, UnknownRequest for one that the public does not see, UnknownDistrict, TooManyLetters.
     """
-    _hold_address(connection, wish.email)
+    hold_address(connection, wish.email)
     # Counted first, and for those who follow it already too: else the answer would tell who does.
-    counted = _LETTERS.run(connection, jurisdiction_id=city.id, email=wish.email, since=now - timedelta(days=1)).fetchone()
-    if counted is not None and counted.letters >= MOST_LETTERS_A_DAY:
+    if letters_of_a_day(connection, jurisdiction_id=city.id, email=wish.email, event="asked", now=now) >= MOST_LETTERS_A_DAY:
         raise TooManyLetters(f"this address was asked {MOST_LETTERS_A_DAY} times in a day whether it wants news")
     follower_id, is_told = _keep(connection, city, wish, now=now)
     what = find_followed(connection, jurisdiction_id=city.id, follower_id=follower_id).what
@@ -116,16 +115,24 @@ def enter(connection: "Connection[Any]", city: City, wish: Wish, *, now: datetim
     return follower_id
 
 
-def _hold_address(connection: "Connection[Any]", email: str) -> None:
+def hold_address(connection: "Connection[Any]", email: str) -> None:
     """Let what is asked for one address be done one after the other.  Raises NotAnAddress."""
     if not outbox.is_address(email):
         raise NotAnAddress(email)
     _LOCK.run(connection, email=email.lower())
 
 
+def letters_of_a_day(connection: "Connection[Any]", *, jurisdiction_id: int, email: str, event: str, now: datetime) -> int:
+    """How many letters of an event were written to an address in the last 24 hours."""
+    since = now - timedelta(days=1)
+    row = _LETTERS.run(connection, jurisdiction_id=jurisdiction_id, email=email, event=event, since=since).fetchone()
+    assert row is not None
+    return int(row.letters)
+
+
 def _keep(connection: "Connection[Any]", city: City, wish: Wish, *, now: datetime) -> tuple[int, bool]:
     """The id of the follower, and whether it is told already."""
-    _hold_address(connection, wish.email)
+    hold_address(connection, wish.email)
     who = {"jurisdiction_id": city.id, "email": wish.email, "language": wish.language, "now": now}
     if wish.number is not None:
         row = _REQUEST.run(connection, jurisdiction_id=city.id, numbers=list(spellings(wish.number))).fetchone()
@@ -293,7 +300,7 @@ _LETTERS = Statement(
         Follower.jurisdiction_id == _CITY,
         func.lower(Follower.email) == func.lower(_EMAIL),
         Message.jurisdiction_id == _CITY,
-        Message.event == literal("asked", Text),
+        Message.event == bindparam("event", type_=Text),
         Message.at > bindparam("since", type_=TIMESTAMP(timezone=True)),
     )
 )

@@ -87,14 +87,14 @@ def with_form(view: Callable[..., R]) -> Callable[..., R]:
 def with_link(purpose: str) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Who has a link of ours for this purpose (open311.notify.links) may call this: the view is called with it, as `link`.
 
-    Raises NoSecretKey, ForgedLink.
+    Raises NoSecretKey, ForgedLink, ExpiredLink.
     """
 
     def declare(view: Callable[..., R]) -> Callable[..., R]:
         @wraps(view)
         def checked(token: str) -> R:
             require_secret_key()
-            return view(link=read_link(settings().secret_key, purpose, token))
+            return view(link=read_link(settings().secret_key, purpose, token, now=datetime.now(UTC)))
 
         checked.access = WITH_LINK  # type: ignore[attr-defined]
         return checked
@@ -155,16 +155,15 @@ def see_other(path: str) -> Response:
 
 
 def guarded(response: Response, *, loads: str = "style-src 'unsafe-inline'") -> Response:
-    """No copy stays behind unless the page says so, no page of others frames it, nothing is fetched from elsewhere.
+    """No copy stays behind, no page of others frames it, nothing is fetched from elsewhere; unless its view said otherwise.
 
     loads: what the page may load, in the words of a content security policy.
     """
+    policy = f"default-src 'none'; {loads}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
     response.headers.setdefault("Cache-Control", "no-store")
-    response.headers["Content-Security-Policy"] = (
-        f"default-src 'none'; {loads}; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    )
-    response.headers["X-Content-Type-Options"] = "nosniff"
-    response.headers["Referrer-Policy"] = "same-origin"
+    response.headers.setdefault("Content-Security-Policy", policy)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
     return response
 
 

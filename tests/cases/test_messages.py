@@ -377,7 +377,7 @@ def test_without_a_mail_server_each_message_goes_to_the_log(trees: Working, caps
 
 def test_every_event_has_every_language_and_says_known_facts_alone():
     facts = {"number", "service", "address", "city", "status", "parent", "what"}
-    facts |= {"area", "first", "last", "received", "closed", "open"}
+    facts |= {"area", "first", "last", "received", "closed", "open", "hours"}
     for event, told in texts().items():
         by_language = {name: text for name, text in told.items() if name != "tells"}
         assert set(by_language) == set(LANGUAGES), event
