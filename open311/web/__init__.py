@@ -3,7 +3,7 @@
 from flask import Flask
 
 from open311.config import Settings
-from open311.web import basemap, desk, districts, health, linked, map, media, pages, report, services, track
+from open311.web import basemap, desk, districts, health, linked, map, media, mine, pages, report, services, track
 
 
 def register(app: Flask, settings: Settings) -> None:
@@ -12,6 +12,6 @@ def register(app: Flask, settings: Settings) -> None:
         module.add_routes(app)
     linked.register(app)
     basemap.register(app, settings)
-    parts = (report, map, services, districts, track, basemap)
+    parts = (report, map, services, districts, track, mine, basemap)
     pages.register(app, [part.add_routes for part in parts])
     desk.register(app, settings)

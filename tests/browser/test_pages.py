@@ -23,6 +23,7 @@ PAGES = (
     "/districts/council/8",
     "/track",
     "/track/NUMBER",
+    "/mine",
     "/no/such/page",
 )
 
