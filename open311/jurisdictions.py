@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 
 from flask import current_app
 from psycopg import Connection
-from sqlalchemy import select
+from sqlalchemy import BigInteger, bindparam, select
 
 from db.driver import Statement, driver
-from open311.models import Jurisdiction
+from open311.models import Crest, Jurisdiction
 
 
 class UnknownJurisdiction(LookupError):
@@ -29,7 +29,7 @@ class JurisdictionsDiffer(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class City:
-    """A city's own row, as every call needs it."""
+    """A city's own row, as every call needs it.  crest: the digest of its crest, None when it has none."""
 
     id: int
     jurisdiction_id: str
@@ -46,6 +46,7 @@ class City:
     phone: str | None
     emergency_phone: str | None
     colors: Mapping[str, str]
+    crest: str | None = None
 
 
 def cities() -> "Cities":
@@ -129,13 +130,25 @@ def read_cities(connection: "Connection[Any]") -> list[City]:
             phone=row.phone,
             emergency_phone=row.emergency_phone,
             colors=row.colors,
+            crest=row.crest,
         )
         for row in _CITIES.run(connection).fetchall()
     ]
 
 
+def crest_of(connection: "Connection[Any]", *, jurisdiction_id: int) -> Any:
+    """The row of a city's crest (content, content_type, digest), None when it has none."""
+    return _CREST.run(connection, jurisdiction_id=jurisdiction_id).fetchone()
+
+
+_CREST = Statement(
+    select(Crest.content, Crest.content_type, Crest.digest).where(
+        Crest.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger)
+    )
+)
 _CITIES = Statement(
-    select(*Jurisdiction.__table__.columns)
+    select(*Jurisdiction.__table__.columns, Crest.digest.label("crest"))
+    .outerjoin(Crest, Crest.jurisdiction_id == Jurisdiction.id)
     .where(Jurisdiction.outline_layer_id.is_not(None), Jurisdiction.default_department_id.is_not(None))
     .order_by(Jurisdiction.name, Jurisdiction.id)
 )

@@ -23,11 +23,12 @@ from geo.importing import DEFAULT_CODE, DEFAULT_NAME
 from geo.models import Address, Boundary, Layer
 from geo.queries import latitude, longitude
 from open311.city.calendars import calendars_of
+from open311.city.crest import NewCrest
 from open311.city.folder import CALENDARS, read_folder
 from open311.city.lines import BadFile
 from open311.city.rules import as_csv, read_back
 from open311.city.working import FILES, working_of
-from open311.models import Jurisdiction, Service, ServiceAttribute
+from open311.models import Crest, Jurisdiction, Service, ServiceAttribute
 from routing.models import Department
 from schemas.calendar import CalendarSchema
 from schemas.city import DepartmentSchema, JurisdictionSchema, ServiceSchema
@@ -97,6 +98,9 @@ def _files(session: Session, city_id: int, *, now: datetime) -> Iterator[tuple[s
     yield "rules.csv", as_csv(read_back(session, city_id)).encode()
     for layer, drawn in maps.values():
         yield f"boundaries/{layer['code']}.geojson", _geojson(layer, drawn).encode()
+    crest = session.get(Crest, city_id)
+    if crest is not None:
+        yield NewCrest(content_type=crest.content_type, content=crest.content).name, crest.content
     addresses = _addresses(session, city_id)
     if addresses:
         yield "addresses.csv.gz", gzip.compress(addresses.encode(), mtime=0)

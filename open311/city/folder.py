@@ -11,6 +11,7 @@ from marshmallow import Schema, ValidationError
 from geo.importing import BadBoundaries, NewBoundary, read_geojson
 from open311.cases.recorded import ExportMapping
 from open311.city.addresses import ADDRESSES, NewAddress, read_addresses
+from open311.city.crest import NewCrest, read_crest
 from open311.city.lines import BadFile, Lines, load_list
 from open311.city.rules import Known, RuleLine, read_rules, unknown_names
 from open311.city.working import Working, read_working
@@ -38,6 +39,7 @@ class CityFolder:
     rules: Sequence[Mapping[str, Any]]
     addresses: Sequence[NewAddress]
     working: Working
+    crest: NewCrest | None
     requests: Path | None
     mapping: Path | None
 
@@ -65,6 +67,7 @@ def read_folder(path: Path) -> CityFolder:
         drawn = attempt(lambda layer=layer, about=about: _layer(path, layer, about))  # type: ignore[misc]
         if drawn is not None:
             boundaries[layer] = drawn
+    crest = attempt(lambda: read_crest(path))
     requests = next((path / name for name in REQUESTS if (path / name).exists()), None)
     mapping = path / MAPPING if (path / MAPPING).exists() else None
     read_mapping = attempt(lambda: ExportMapping(mapping)) if mapping is not None else None
@@ -93,6 +96,7 @@ def read_folder(path: Path) -> CityFolder:
         rules=[rule for _, rule in rules],
         addresses=addresses or (),
         working=working,
+        crest=crest,
         requests=requests,
         mapping=mapping,
     )

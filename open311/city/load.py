@@ -17,6 +17,7 @@ from open311.cases.stamping import stamp_later
 from open311.city.addresses import put_addresses
 from open311.city.calendars import drop_calendars, put_calendars
 from open311.city.configuring import keep_what_a_load_changed
+from open311.city.crest import put_crest
 from open311.city.folder import CALENDARS, CityFolder
 from open311.city.lines import BadFile, Lines
 from open311.city.names import names_shown, tell_of_names
@@ -53,8 +54,8 @@ class Loaded:
 def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loaded:
     """The folder's catalogue, maps and rules put in place of what the city had; its requests are not touched.
 
-    What is gone from the folder: services become inactive, boundaries end now, rules, attributes and addresses go;
-    departments stay.
+    What is gone from the folder: services become inactive, boundaries end now, rules, attributes, addresses and the
+    crest go; departments stay.
     The changeset of discovery moves when a service or a definition is another than before.  Adds and flushes.
     """
     city = _jurisdiction(session, folder, now=now)
@@ -70,6 +71,7 @@ def load_folder(session: Session, folder: CityFolder, *, now: datetime) -> Loade
     drop_calendars(
         session, city.id, but=[calendar["code"] for calendar in folder.calendars], file=folder.path / CALENDARS, now=now
     )
+    put_crest(session, city.id, folder.crest)
     put_addresses(driver_connection(session), folder.addresses, jurisdiction_id=city.id)
     city.outline_layer_id = layers[folder.jurisdiction["outline"]]
     city.default_department_id = departments[folder.jurisdiction["default_department"]]

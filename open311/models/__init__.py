@@ -4,6 +4,7 @@ from open311.models.account import Account, AccountGrant, AccountSession, StaffC
 from open311.models.api_key import ApiKey, ApiKeyGrant
 from open311.models.article import Article
 from open311.models.casework import CaseStatus, CaseworkChange, ClosingReason, Ladder, MessageText, PhasePlan, ServiceTarget
+from open311.models.crest import Crest
 from open311.models.jurisdiction import Jurisdiction
 from open311.models.media import Media
 from open311.models.message import Follower, Message, Verdict
@@ -27,6 +28,7 @@ __all__ = [
     "CaseStatus",
     "CaseworkChange",
     "ClosingReason",
+    "Crest",
     "Follower",
     "Jurisdiction",
     "Ladder",

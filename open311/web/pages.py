@@ -9,12 +9,13 @@ from flask import Blueprint, Flask, Response, render_template
 from flask import request as asked
 from werkzeug.exceptions import NotFound
 
+from db.driver import driver
 from geo.listing import UnknownDistrict, UnknownLayer
 from open311.api.access import asked_city, is_city_named, public, public_url
 from open311.api.errors import answer_http, is_api, path_to_log
 from open311.api.form import BadForm
 from open311.cases.search import UnknownRequest
-from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities
+from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities, crest_of
 from open311.media_store import StoreAway
 from open311.notify.following import TooManyLetters
 from open311.services import UnknownService
@@ -58,6 +59,7 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
 # A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
+_YEAR_SECONDS = 31_536_000
 _COLORS = "--main:{0};--link:{0};--accent:{0}"
 _OUR_NIGHT = "#9cccf5"
 
@@ -68,6 +70,7 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
     files.register(app)
     pages = Blueprint("public", __name__)
     pages.get("/colors.css")(show_colors)
+    pages.get("/crest")(show_crest)
     for add in add_routes:
         add(pages)
     for kind in STATUS:
@@ -89,6 +92,25 @@ def show_colors() -> Response:
         night = _COLORS.format(colors.get("dark", _OUR_NIGHT))
         rules.append(f"@media (prefers-color-scheme:dark){{:root{{{night}}}}}")
     return Response("\n".join(rules), content_type=files.KINDS[".css"])
+
+
+@public
+def show_crest() -> Response:
+    """GET /crest: the city's crest; ?v, its digest, lets it be kept for good.  200; 304; 404 it has none."""
+    city = asked_city()
+    with driver.connection() as connection:
+        crest = crest_of(connection, jurisdiction_id=city.id)
+    if crest is None:
+        raise NotFound
+    response = Response(crest.content, content_type=crest.content_type)
+    is_named = asked.args.get("v") == crest.digest
+    response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable" if is_named else "no-cache"
+    # Whoever opens the picture by itself sees it and nothing else, whatever was drawn into it.
+    response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
+    # Weak: packed or not, it is the same picture.
+    response.set_etag(crest.digest, weak=True)
+    response.make_conditional(asked)
+    return response
 
 
 def page(template: str, *, city: City | None, **facts: Any) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from psycopg import Connection
 from sqlalchemy import select
 
@@ -30,6 +31,7 @@ CATALOGUE = {
         j.phone, emergency_phone, colors, o.code as outline, d.code as department
         from jurisdiction j join layer o on o.id = outline_layer_id join department d on d.id = default_department_id
         where j.id = {id}""",
+    "crest": "select content_type, digest, content from crest where jurisdiction_id = {id}",
     "department": """
         select d.code, d.name, p.code as parent, d.phone, d.email, d.hours from department d
         left join department p on p.id = d.parent_id where d.jurisdiction_id = {id}""",
@@ -155,6 +157,7 @@ def tree(tmp_path: Path) -> int:
         "services.yml", "private: true", "private: true\n  notice: 'Öffne: nie'\n  offered_in: {layer: ward, boundaries: [W]}"
     )
     folder.change("jurisdiction.yml", "outline: city", "reopens_when_not_fixed: true\npublic_knowledge: true\noutline: city")
+    Image.new("RGB", (8, 8), "navy").save(folder.path / "crest.png")
     folder.change("targets.yml", "working_days: 3", "valid_from: 2026-01-01, working_days: 3")
     return put(folder.path)
 
