@@ -2,7 +2,7 @@
 
 import sys
 
-from bench import exports, filters, first, knowledge, maps, routing, scorecards
+from bench import exports, filters, first, knowledge, maps, pages, routing, scorecards
 from bench.rig import BenchFailed, rig
 
 BENCHMARKS = {
@@ -13,6 +13,7 @@ BENCHMARKS = {
     **maps.BENCHMARKS,
     **scorecards.BENCHMARKS,
     **exports.BENCHMARKS,
+    **pages.BENCHMARKS,
 }
 
 

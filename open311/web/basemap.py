@@ -41,10 +41,12 @@ class Basemap:
     attribution: str = ""
 
     @property
-    def origin(self) -> str:
-        """The other origin that its pictures come from, "" for none."""
+    def sources(self) -> tuple[str, ...]:
+        """Where its pictures come from besides the page's own origin, in the words of a content security policy."""
+        if self.kind == "pictures":
+            return ("blob:",)
         parts = urlsplit(self.url)
-        return f"{parts.scheme}://{parts.netloc}".replace("{s}", "*") if parts.netloc else ""
+        return (f"{parts.scheme}://{parts.netloc}".replace("{s}", "*"),) if parts.netloc else ()
 
 
 @dataclass(frozen=True, kw_only=True)

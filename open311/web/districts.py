@@ -208,10 +208,13 @@ _AGES = (
 
 def _links(city: City, district: str, year: int) -> dict[str, str]:
     query = urlencode({"jurisdiction_id": city.jurisdiction_id, "district": district})
+    of_layer = {"jurisdiction_id": city.jurisdiction_id, "layer": district.partition(":")[0], "period": year}
     base = f"{public_url()}/open311/v2"
     return {
         "csv": f"{base}/bulk/requests.csv?{query}",
         "geojson": f"{base}/bulk/requests.geojson?{query}",
+        "open": f"{base}/bulk/requests.csv?{query}&status=open",
+        "layer": f"{base}/scorecards.csv?{urlencode(of_layer)}",
         "rss": f"{base}/requests.rss?{query}",
         "scorecard": f"{base}/scorecards.csv?{query}&period={year}",
     }

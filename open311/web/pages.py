@@ -142,7 +142,7 @@ def url(path: str, **query: str | None) -> str:
 
 def finished(response: Response) -> Response:
     """A page with its headers and cookies: it loads what is ours and nothing else."""
-    images = " ".join(["'self'", *filter(None, [basemap().origin])])
+    images = " ".join(["'self'", *basemap().sources])
     guarded(response, loads=f"style-src 'self'; img-src {images}; script-src 'self'; connect-src 'self'")
     return files.packed(language.remember(forms.keep_cookie(response)))
 

@@ -104,6 +104,23 @@ def test_in_other_languages_no_page_is_wider_than_its_window(visit: Callable[...
     assert cut == []
 
 
+def test_a_language_written_from_right_to_left_turns_every_page(visit: Callable[..., Visitor], number: str):
+    visitor = visit(viewport={"width": 320, "height": 640})
+    cut = []
+    for path in PAGES:
+        opened(visitor, path, number)
+        visitor.page.evaluate("document.documentElement.dir = 'rtl'")
+        left, right = visitor.page.evaluate(
+            "(box => [box.left, innerWidth - box.right])(document.querySelector('.brand').getBoundingClientRect())"
+        )
+        if visitor.is_cut() or left < right:
+            cut.append(path)
+        if path == "/services?q=wire":
+            visitor.picture("right-to-left")
+
+    assert cut == []
+
+
 def test_every_page_is_all_there_without_scripts(visit: Callable[..., Visitor], number: str):
     visitor = visit(java_script_enabled=False)
     for path in PAGES:
