@@ -58,8 +58,8 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
-# A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
 _YEAR_SECONDS = 31_536_000
+# A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
 _COLORS = "--main:{0};--link:{0};--accent:{0}"
 _OUR_NIGHT = "#9cccf5"
 
