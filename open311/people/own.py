@@ -5,18 +5,21 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import structlog
 from psycopg import Connection
 from sqlalchemy import BigInteger, Text, and_, bindparam, func, select
 
 from db.driver import Statement, driver
 from geo.queries import latitude, longitude
-from open311.cases.jobs import PATIENTLY, queue
+from open311.cases.jobs import queue
 from open311.models import CaseStatus, Follower, Jurisdiction, Service, ServiceRequest
 from open311.notify import outbox
 from open311.notify.delivery import OWN
 from open311.notify.following import MOST_LETTERS_A_DAY, NotAnAddress, hold_address, letters_of_a_day
 from open311.notify.links import MINE_LASTS_HOURS
 from schemas.moment import whole_second
+
+log = structlog.get_logger()
 
 PAGE_ROWS = 20
 
@@ -51,11 +54,18 @@ def ask_later(connection: "Connection[Any]", email: str, *, jurisdiction_id: int
     )
 
 
-@queue.task(name="write_to_reporter", retry=PATIENTLY)
+@queue.task(name="write_to_reporter")
 def write_to_reporter(jurisdiction_id: int, email: str, language: str) -> None:
-    """Job: send the link to what they reported.  Twice is a second letter, with the same news."""
-    with driver.transaction() as connection:
-        write(connection, email, jurisdiction_id=jurisdiction_id, language=language, now=whole_second(datetime.now(UTC)))
+    """Job: send the link to what they reported.  Twice is a second letter, with the same news.
+
+    It is tried once and is then done with: a job that fails stays in the queue and in its log, and with it the address of
+    somebody who may have reported nothing.  Who gets no letter asks again.
+    """
+    try:
+        with driver.transaction() as connection:
+            write(connection, email, jurisdiction_id=jurisdiction_id, language=language, now=whole_second(datetime.now(UTC)))
+    except Exception as error:
+        log.error("a link to one's own reports could not be written", kind=type(error).__name__)
 
 
 def write(connection: "Connection[Any]", email: str, *, jurisdiction_id: int, language: str, now: datetime) -> bool:

@@ -17,12 +17,12 @@ from open311.api.form import Form
 from open311.config import settings
 from open311.jurisdictions import City
 from open311.notify import following
-from open311.notify.following import DAY, WEEK, NotAnAddress, Wish
+from open311.notify.following import DAY, WEEK, Wish
 from open311.reports.districts import ages_of, figures_of
 from open311.reports.scorecards import NotCountedYet, Scorecard, scorecards
-from open311.web import language
+from open311.web import language, letters
 from open311.web.access import see_other
-from open311.web.forms import with_page_form
+from open311.web.forms import with_page_form_or
 from open311.web.language import gettext as _
 from open311.web.language import marked
 from open311.web.outlines import picture
@@ -85,18 +85,25 @@ def show_district(layer: str, code: str) -> str:
     return _district(layer, code)
 
 
-@with_page_form
+def show_again(form: Form, layer: str, code: str) -> Response | tuple[str, int]:
+    """The same with the address that was typed."""
+    return _district(layer, code, email=letters.typed(form), problems=letters.stale()), 400
+
+
+@with_page_form_or(show_again)
 def follow_district(form: Form, layer: str, code: str) -> Response | tuple[str, int]:
-    """POST /districts/{layer}/{code}: email, rhythm (day, week).  303 a letter goes out; 400; 404; 429; 503."""
-    city, email = asked_city(), one_line(form.first("email"))
+    """POST /districts/{layer}/{code}: email, rhythm (day, week).  303 a letter goes out; 400; 404; 503."""
+    city, email = asked_city(), letters.typed(form)
     rhythm = DAY if form.first("rhythm") == DAY else WEEK
     wish = Wish(email=email, language=language.language(), district=(layer, code), rhythm=rhythm)
-    try:
+
+    def write() -> None:
         with driver.transaction() as connection:
             following.ask(connection, city, wish, now=_now())
-    except NotAnAddress:
-        problem = _("Enter an e-mail address like name@example.org.") if email else _("Enter your e-mail address.")
-        return _district(layer, code, email=email, problems=[("email", problem)]), 400
+
+    problems = letters.problems_of(email, write)
+    if problems:
+        return _district(layer, code, email=email, problems=problems), 400
     return see_other(url(asked.path, asked="yes") + "#follow")
 
 
@@ -221,7 +228,8 @@ def _links(city: City, district: str, year: int) -> dict[str, str]:
 
 
 def _year(text: str, this_year: int) -> int:
-    return int(text) if text.isascii() and text.isdecimal() and 1900 < int(text[:5]) <= this_year else this_year
+    year = int(text) if len(text) == 4 and text.isascii() and text.isdecimal() else 0
+    return year if 1900 < year <= this_year else this_year
 
 
 def _by_number(row: Any) -> tuple[int, str]:

@@ -50,7 +50,8 @@ def show_static(name: str) -> Response:
     """GET /static/{name}: a file of the pages.  200; 404.  Its address changes whenever it does."""
     if name not in _files():
         abort(404)
-    return _answer(_files()[name], f"public, max-age={_YEAR_SECONDS}, immutable")
+    file = _files()[name]
+    return _answer(file, caching(asked.args.get("v") == file.version))
 
 
 @public
@@ -71,6 +72,11 @@ def show_texts() -> Response:
     """
     file = _texts(asked.args.get(language.ARGUMENT, ""))
     return _for_every_page(_answer(file, f"public, max-age={_HOUR_SECONDS}"))
+
+
+def caching(is_named: bool) -> str:
+    """How long a browser may keep a file: for good where its address names what it holds, else no moment without asking."""
+    return f"public, max-age={_YEAR_SECONDS}, immutable" if is_named else "no-cache"
 
 
 def has_file(name: str) -> bool:

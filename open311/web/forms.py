@@ -29,26 +29,26 @@ def with_page_form(view: Callable[..., R]) -> Callable[..., R]:
     return _checked(view, _refuse)
 
 
-def with_page_form_or(stale: Callable[[Form], R]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """The same; to a form that this browser was not given answers `stale`, so that what was typed is not lost.
+def with_page_form_or(stale: Callable[..., R]) -> Callable[[Callable[..., R]], Callable[..., R]]:
+    """The same; to a form that this browser was not given answers `stale`, called alike, so that what was typed is not lost.
 
     Raises NoSecretKey, BadForm.
     """
     return lambda view: _checked(view, stale)
 
 
-def _checked(view: Callable[..., R], stale: Callable[[Form], R]) -> Callable[..., R]:
+def _checked(view: Callable[..., R], stale: Callable[..., R]) -> Callable[..., R]:
     @wraps(view)
     def checked(**arguments: object) -> R:
         require_secret_key()
         form = read_form(asked, settings())
-        return view(form=form, **arguments) if _is_ours(form) else stale(form)
+        return view(form=form, **arguments) if _is_ours(form) else stale(form, **arguments)
 
     checked.access = WITH_FORM  # type: ignore[attr-defined]
     return checked
 
 
-def _refuse(form: Form) -> NoReturn:
+def _refuse(form: Form, **arguments: object) -> NoReturn:
     raise StaleForm
 
 

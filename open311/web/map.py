@@ -1,5 +1,6 @@
 """What was reported, on a map and as a list, by the filters of the API in the address of the page."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +19,8 @@ from open311.config import settings
 from open311.directory import directory
 from open311.jurisdictions import City
 from open311.web.basemap import ground_of
+from open311.web.language import gettext as _
+from open311.web.language import marked
 from open311.web.pages import page
 from schemas import query
 from schemas.problems import Problems
@@ -31,7 +34,10 @@ PAGE_ROWS = 50
 FIELDS = ("q", "service_code", "status", "district", "start_date", "end_date")
 # What the clusters of a map can be filtered by (GET clusters); by anything else the map shows the page of the list alone.
 CLUSTERED = frozenset({"service_code", "status", "district", "start_date", "end_date", "bbox"})
-_PLACE, _PAGES, _OURS = ("lat", "long", "radius"), ("page", "page_size", "cursor", "count", "extensions"), ("lang",)
+_PAGES = ("page", "page_size", "cursor", "count", "extensions")
+# With none of these the newest 90 days are meant.
+_LIFTING = ("start_date", "end_date", "updated_after", "updated_before", "service_request_id")
+_DAY = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,20 +64,27 @@ def show_map() -> str | tuple[str, int]:
     try:
         found = _listed({**given, **_page_of(arguments())}, city, now=now)
     except Problems as error:
-        problems = [(_field_of(message), message) for message in error.messages]
+        problems = list(dict.fromkeys(_advice(message) for message in error.messages))
     with driver.connection() as connection:
         services = directory(connection, jurisdiction_id=city.id, at=now)
         layers = [each for each in layers_of(connection, jurisdiction_id=city.id, at=now) if each.id != city.outline_layer_id]
         drawn = drawn_districts(connection, jurisdiction_id=city.id, at=now)
         ground = ground_of(connection, city, at=now)
+    values = _values(
+        given,
+        services={each.code for each in services},
+        districts={f"{row[0]}:{row[1]}" for row in drawn},
+        wrong={name for name, _text in problems},
+    )
     shown = page(
         "map",
         city=city,
         here=PATH,
         problems=problems,
         wrong=dict(problems),
-        values={name: one_line(texts[-1]) for name, texts in given.items() if name in FIELDS and texts},
-        others=[(name, text) for name, texts in given.items() if name not in FIELDS for text in texts],
+        values=values,
+        others=[(name, text) for name, texts in given.items() if name not in values for text in texts],
+        is_of_late=not any(name in given for name in _LIFTING),
         found=found,
         is_filtered=any(given.values()),
         groups=[(group, list(each)) for group, each in groupby(services, key=lambda each: each.group)],
@@ -128,6 +141,39 @@ def _link(path: str, given: Mapping[str, Sequence[str]], city: City, **more: str
     return f"{path}?{urlencode(said, doseq=True)}" if said else path
 
 
-def _field_of(message: str) -> str:
-    """The field of the form that a message of the API is about; it begins with its name."""
-    return next((name for name in FIELDS if message.startswith(name)), "filters")
+def _values(
+    given: Mapping[str, Sequence[str]],
+    *,
+    services: set[str],
+    districts: set[str],
+    wrong: set[str],
+) -> dict[str, str]:
+    """What stands in the fields of the form: of what is given, all that a field can hold, and what is wrong."""
+    known = {"service_code": services, "status": set(query.STATUSES), "district": districts}
+    values = {}
+    for name, texts in given.items():
+        if name not in FIELDS:
+            continue
+        text = one_line(texts[0])
+        fits = text in known[name] if name in known else name == "q" or _DAY.fullmatch(text) is not None
+        if name in wrong or (len(texts) == 1 and fits):
+            values[name] = text
+    return values
+
+
+def _advice(message: str) -> tuple[str, str]:
+    """The field of the form that a message of the API is about, and what to do; such a message begins with its name."""
+    for name, advice in _ADVICE.items():
+        if message.startswith(name):
+            return (name, _(advice))
+    name = message.partition(" ")[0]
+    return ("filters", _("A filter in the address of this page cannot be read: %(name)s.", name=name))
+
+
+_ADVICE = {
+    "q": marked("Enter fewer words."),
+    "status": marked("Choose a status."),
+    "district": marked("Choose a district."),
+    "start_date": marked("Enter a day that is not after the last one, and not too long before it."),
+    "end_date": marked("Enter a day like 2026-01-31."),
+}

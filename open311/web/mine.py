@@ -11,16 +11,16 @@ from open311.api.access import asked_city, public
 from open311.api.form import Form
 from open311.config import settings
 from open311.jurisdictions import City
-from open311.notify.following import MOST_LETTERS_A_DAY, NotAnAddress
+from open311.notify.following import MOST_LETTERS_A_DAY
 from open311.notify.links import MINE, MINE_LASTS_HOURS, ExpiredLink, ForgedLink, Link
 from open311.people.own import NobodyThere, ask_later, own_requests
+from open311.web import letters
 from open311.web.access import see_other, with_link
-from open311.web.forms import with_page_form
+from open311.web.forms import with_page_form_or
 from open311.web.language import gettext as _
 from open311.web.language import language, marked
 from open311.web.pages import city_or_none, page, url
 from schemas.moment import whole_second
-from schemas.text import one_line
 
 PATH = f"/{MINE}"
 
@@ -47,16 +47,23 @@ def show_asking() -> str:
     return _asking(asked_city(), is_asked=asked.args.get("asked") == "yes")
 
 
-@with_page_form
+def show_again(form: Form) -> Response | tuple[str, int]:
+    """The same with the address that was typed."""
+    return _asking(asked_city(), email=letters.typed(form), problems=letters.stale()), 400
+
+
+@with_page_form_or(show_again)
 def ask(form: Form) -> Response | tuple[str, int]:
     """POST /mine: email.  303 whether or not something was reported with it; 400; 503 nothing can be signed."""
-    city, email = asked_city(), one_line(form.first("email"))
-    try:
+    city, email = asked_city(), letters.typed(form)
+
+    def write() -> None:
         with driver.transaction() as connection:
             ask_later(connection, email, jurisdiction_id=city.id, language=language())
-    except NotAnAddress:
-        problem = _("Enter an e-mail address like name@example.org.") if email else _("Enter your e-mail address.")
-        return _asking(city, email=email, problems=[("email", problem)]), 400
+
+    problems = letters.problems_of(email, write)
+    if problems:
+        return _asking(city, email=email, problems=problems), 400
     return see_other(url(PATH, asked="yes"))
 
 

@@ -1,6 +1,7 @@
 """What the public pages have in common: the city, the language, the headers, and what is said when something is wrong."""
 
 from collections.abc import Callable
+from hashlib import sha256
 from typing import Any
 from urllib.parse import urlencode
 
@@ -58,7 +59,6 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
-_YEAR_SECONDS = 31_536_000
 # A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
 _COLORS = "--main:{0};--link:{0};--accent:{0}"
 _OUR_NIGHT = "#9cccf5"
@@ -83,15 +83,22 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
 
 @public
 def show_colors() -> Response:
-    """GET /colors.css: the city's own colours, by day and by night.  200; 404 jurisdiction unknown."""
-    colors = asked_city().colors
+    """GET /colors.css: the city's own colours, by day and by night; ?v as for the crest.  200; 404 jurisdiction unknown."""
+    city = asked_city()
+    colors = city.colors
     rules = []
     if "light" in colors:
         rules.append(f":root{{{_COLORS.format(colors['light'])}}}")
     if colors:
         night = _COLORS.format(colors.get("dark", _OUR_NIGHT))
         rules.append(f"@media (prefers-color-scheme:dark){{:root{{{night}}}}}")
-    return Response("\n".join(rules), content_type=files.KINDS[".css"])
+    response = Response("\n".join(rules), content_type=files.KINDS[".css"])
+    response.headers["Cache-Control"] = files.caching(asked.args.get("v") == _version_of_colors(city))
+    return response
+
+
+def _version_of_colors(city: City) -> str:
+    return sha256(repr(sorted(city.colors.items())).encode()).hexdigest()[:12]
 
 
 @public
@@ -103,8 +110,7 @@ def show_crest() -> Response:
     if crest is None:
         raise NotFound
     response = Response(crest.content, content_type=crest.content_type)
-    is_named = asked.args.get("v") == crest.digest
-    response.headers["Cache-Control"] = f"public, max-age={_YEAR_SECONDS}, immutable" if is_named else "no-cache"
+    response.headers["Cache-Control"] = files.caching(asked.args.get("v") == crest.digest)
     # Whoever opens the picture by itself sees it and nothing else, whatever was drawn into it.
     response.headers["Content-Security-Policy"] = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
     # Weak: packed or not, it is the same picture.
@@ -127,6 +133,7 @@ def page(template: str, *, city: City | None, **facts: Any) -> str:
         has_file=files.has_file,
         form_token=forms.form_token,
         base=f"{public_url()}/open311/v2",
+        version_of_colors=_version_of_colors,
         basemap=basemap(),
         **facts,
     )

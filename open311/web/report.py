@@ -77,6 +77,8 @@ def show_report() -> str:
 def show_again(form: Form) -> Response:
     """The same step once more, with what was typed, for a browser that did not get its form from us."""
     sent = [("continue", _("Please press the button again: the page was open for long, or this browser keeps no cookies."))]
+    if form.files:
+        sent.append(("files", _("Then choose your photos again: they were not kept.")))
     return _kept((_answer(form, problems=sent), 400))
 
 
@@ -128,9 +130,14 @@ def _answer(form: Form, *, problems: Found | None = None) -> Any:
     with driver.connection() as connection:
         service = find_service(connection, one_line(draft.first("service_code")), jurisdiction_id=city.id)
     step = Step(form=form, city=city, draft=draft, service=service, now=now)
+    kind, _colon, wanted = go.partition(":")
+    if name == PHOTO and form.files and (form.first(language.ARGUMENT) or kind in ("back", "edit", "remove")):
+        # Chosen, and not sent yet by the button that goes on.
+        _more, found = CHECKS[PHOTO](step)
+        if found:
+            return _show(PHOTO, step, problems=found), 400
     if problems is not None or form.first(language.ARGUMENT):
         return _show(name if name in STEPS else WHERE, step, problems=problems or ())
-    kind, _colon, wanted = go.partition(":")
     if kind == "edit":
         return _what(city, draft) if wanted == WHAT else _show(wanted if wanted in STEPS else WHERE, step, is_edit=True)
     if kind == "back":
@@ -213,7 +220,8 @@ def _send(step: Step) -> Any:
                 language=language.language(),
             )
     except Problems as error:
-        return _show(CHECK, step, problems=[("continue", message) for message in error.messages]), 400
+        advice = _("The report cannot be sent as it is. Please look through it, and change what is wrong:")
+        return _show(CHECK, step, problems=[("continue", f"{advice} {message}") for message in error.messages]), 400
     return see_other(_reported(step, receipt, department, expected_at))
 
 

@@ -1,6 +1,6 @@
 """The steps of a report: what each shows, and what makes it good."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -12,11 +12,12 @@ from geo.point import Point
 from open311.api.form import Form
 from open311.api.similar import similar_rows
 from open311.cases import intake
+from open311.cases.intake import NewMedia
 from open311.cases.locating import Located, locate
-from open311.cases.photos import BadPhoto, PhotoShelf, read_photo
+from open311.cases.photos import BadPhoto, Photo, PhotoShelf, read_photo
 from open311.config import settings
 from open311.jurisdictions import City
-from open311.media_store import media_store
+from open311.media_store import StoreAway, media_store
 from open311.notify.outbox import is_address
 from open311.people.files import remove_unless_used
 from open311.services import AskedService, show_definition
@@ -42,6 +43,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     DETAILS: ("description", "attribute"),
     CONTACT: ("first_name", "last_name", "email", "phone"),
 }
+# What else of a form comes with its photos.
+_ROOM_BYTES = 2**18
 _AS_WRITTEN = "as-written"
 _LINES = {"first_name": "given-name", "last_name": "family-name", "phone": "tel"}
 
@@ -61,10 +64,12 @@ class Step:
 
 def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
     draft, city = step.draft, step.city
-    chosen = one_line(step.form.first("place"))
-    if chosen and chosen != _AS_WRITTEN:
+    address, chosen = one_line(draft.first("address_string")), one_line(step.form.first("place"))
+    # One that was corrected since is another question.
+    is_chosen = bool(chosen) and address == one_line(step.form.first("place_of"))
+    if is_chosen and chosen != _AS_WRITTEN:
         draft.put("address_string", chosen)
-    address = one_line(draft.first("address_string"))
+        address = chosen
     if len(address) > MAX_LINE_CHARACTERS:
         return {}, [("address_string", _("The address is too long."))]
     wrong: list[str] = []
@@ -84,9 +89,15 @@ def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
     located = located_of(step)
     if located.point is not None:
         return {}, _reach(step, located.point)
-    if chosen == _AS_WRITTEN or step.form.first("step") != WHERE:
+    if (is_chosen and chosen == _AS_WRITTEN) or step.form.first("step") != WHERE:
         return {}, []
-    return {"unknown_address": address, "candidates": [each.line for each in found.candidates]}, []
+    candidates = [each.line for each in found.candidates]
+    advice = (
+        _("Choose which of these places you mean, or leave it as you wrote it.")
+        if candidates
+        else _("We do not know this address: correct it, or leave it as you wrote it.")
+    )
+    return {"unknown_address": address, "candidates": candidates}, [("place", advice)]
 
 
 def _facts_of_where(step: Step) -> dict[str, Any]:
@@ -153,7 +164,7 @@ def _advice(question: dict[str, Any]) -> str:
 
 
 def _check_photo(step: Step) -> tuple[dict[str, Any], Found]:
-    """Put the photos that were sent into the store; what is no photo is told, and nothing of this form is kept."""
+    """Put the photos that were sent into the store; what is no photo is told."""
     limits, files = settings(), step.form.files
     if len(files) + len(step.draft.photos) > limits.max_photos:
         return {}, [("files", _("At most %(most)s photos can come with a report.", most=limits.max_photos))]
@@ -173,10 +184,22 @@ def _check_photo(step: Step) -> tuple[dict[str, Any], Found]:
                 size=megabytes,
             )
             found.append(("files", advice))
-    if found or not photos:
+    if not photos:
         return {}, found
+    try:
+        kept = _put(step, photos)
+    except StoreAway:
+        return {}, [*found, ("files", _("Photos cannot be kept just now: please try again in a moment, or go on without."))]
+    for each in kept:
+        keep(step.draft, each, step.city)
+    # Shown at once, so that one sees what came.
+    return {"is_added": True}, found
+
+
+def _put(step: Step, photos: Sequence[Photo]) -> list[NewMedia]:
+    """The photos in the store, from which a job takes them again unless a report comes."""
     with (
-        PhotoShelf(media_store(limits), jurisdiction_id=step.city.jurisdiction_id) as shelf,
+        PhotoShelf(media_store(settings()), jurisdiction_id=step.city.jurisdiction_id) as shelf,
         driver.transaction() as connection,
     ):
         media = [shelf.put(photo) for photo in photos]
@@ -186,10 +209,7 @@ def _check_photo(step: Step) -> tuple[dict[str, Any], Found]:
             jurisdiction_id=step.city.id,
             reference=step.draft.client_reference,
         )
-    for each in media:
-        keep(step.draft, each, step.city)
-    # Shown at once, so that one sees what came.
-    return {"is_added": True}, []
+    return media
 
 
 def nearby(step: Step) -> list[dict[str, Any]]:
@@ -274,6 +294,7 @@ CHECKS: dict[str, Callable[[Step], tuple[dict[str, Any], Found]]] = {
     CONTACT: _check_contact,
 }
 FACTS: dict[str, Callable[[Step], dict[str, Any]]] = {
+    PHOTO: lambda step: {"most_bytes": settings().max_body_bytes - _ROOM_BYTES},
     WHERE: _facts_of_where,
     DETAILS: lambda step: {"questions": _questions(step), "most": MAX_DESCRIPTION_CHARACTERS},
     NEARBY: lambda step: {"similar": nearby(step)},

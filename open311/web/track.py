@@ -17,9 +17,10 @@ from open311.cases.photos import MEDIA_PREFIX
 from open311.cases.search import UnknownRequest, find_request
 from open311.config import settings
 from open311.notify import following
-from open311.notify.following import NotAnAddress, Wish
+from open311.notify.following import Wish
+from open311.web import letters
 from open311.web.access import see_other
-from open311.web.forms import with_page_form
+from open311.web.forms import with_page_form_or
 from open311.web.language import gettext as _
 from open311.web.language import language, marked
 from open311.web.pages import page, url
@@ -69,17 +70,24 @@ def show_tracked(number: str) -> str:
     return _tracked(number)
 
 
-@with_page_form
+def show_again(form: Form, number: str) -> Response | tuple[str, int]:
+    """The same with the address that was typed."""
+    return _tracked(number, email=letters.typed(form), problems=letters.stale()), 400
+
+
+@with_page_form_or(show_again)
 def follow_report(form: Form, number: str) -> Response | tuple[str, int]:
-    """POST /track/{number}: email.  303 a letter goes out; 400; 404; 429 too many letters; 503 nothing can be signed."""
-    city, email = asked_city(), one_line(form.first("email"))
+    """POST /track/{number}: email.  303 a letter goes out; 400, also after too many letters; 404; 503 nothing can be signed."""
+    city, email = asked_city(), letters.typed(form)
     wish = Wish(email=email, language=language(), number=number)
-    try:
+
+    def write() -> None:
         with driver.transaction() as connection:
             following.ask(connection, city, wish, now=_now())
-    except NotAnAddress:
-        problem = _("Enter an e-mail address like name@example.org.") if email else _("Enter your e-mail address.")
-        return _tracked(number, email=email, problems=[("email", problem)]), 400
+
+    problems = letters.problems_of(email, write)
+    if problems:
+        return _tracked(number, email=email, problems=problems), 400
     return see_other(url(f"{PATH}/{number}", asked="yes") + "#follow")
 
 

@@ -73,7 +73,8 @@ class Visitor:
         return self.page
 
     def picture(self, name: str) -> None:
-        """Keep what the page looks like, at each width."""
+        """Keep what the page looks like, at each width; it must have no barriers."""
+        assert self.barriers() == []
         PICTURES.mkdir(parents=True, exist_ok=True)
         size = self.page.viewport_size
         for width in WIDTHS:

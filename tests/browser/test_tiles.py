@@ -116,10 +116,13 @@ def test_a_map_lies_on_the_tiles_of_a_server(visit: Callable[..., Visitor], live
 
     visitor.page.route("https://tiles.example/**", answer)
     settings = {"OPEN311_TILE_URL": "https://tiles.example/{z}/{x}/{y}.png", "OPEN311_TILE_ATTRIBUTION": CREDIT}
+    # Where a city has a name of its own, its pages are not seen under the public address.
+    settings["OPEN311_PUBLIC_URL"] = "https://311.example"
     with served(live, settings) as url:
         visitor.allowed.add(url.removeprefix("http://"))
         visitor.page.goto(f"{url}/map")
         visitor.page.wait_for_load_state("networkidle")
 
+        visitor.page.wait_for_selector(".map-pin")
         assert len(asked) > 2
         assert corner_of_the_map(visitor.page) == RED

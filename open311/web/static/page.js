@@ -29,7 +29,7 @@
   // Pressing twice is pressing once; who comes back by the browser's history may press again.
   document.addEventListener("submit", (event) => {
     const form = event.target;
-    if (form.method !== "post") return;
+    if (form.method !== "post" || event.defaultPrevented) return;
     if (form.dataset.sent) {
       event.preventDefault();
       return;
@@ -60,6 +60,19 @@
       button.hidden = false;
       button.addEventListener("click", () => run(button));
     }
+  }
+
+  // What is too large would not arrive: better said before it is sent.
+  for (const input of document.querySelectorAll("[data-most-bytes]")) {
+    const isTooLarge = () => [...input.files].reduce((sum, file) => sum + file.size, 0) > Number(input.dataset.mostBytes);
+    const check = () => {
+      input.setCustomValidity(isTooLarge() ? input.dataset.tooLarge : "");
+      return input.reportValidity();
+    };
+    input.addEventListener("change", check);
+    input.form.addEventListener("submit", (event) => {
+      if (!check()) event.preventDefault();
+    }, { capture: true });
   }
 
   document.querySelector(".problems")?.focus();

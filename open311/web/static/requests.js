@@ -60,7 +60,11 @@
   function put({ lat, long, number, total, open, box, name }) {
     const isOne = total === 1;
     const size = isOne ? 28 : Math.min(60, 30 + 8 * Math.log10(total));
-    const title = isOne && name ? `${name}, ${number}` : count(...ngettext("%(num)s report here", "%(num)s reports here"), total);
+    const states = isOne
+      ? say(open ? _("open") : _("closed"))
+      : say(_("%(open)s of them open"), { open: open.toLocaleString(window.open311.language) });
+    const here = count(...ngettext("%(num)s report here", "%(num)s reports here"), total);
+    const title = `${isOne && name ? `${name}, ${number}` : here}, ${states}`;
     const marker = L.marker([lat, long], {
       icon: pin(isOne ? "" : total.toLocaleString(window.open311.language), open ? "open" : "closed", size), title, alt: title,
     }).addTo(pins);
