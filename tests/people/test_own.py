@@ -2,9 +2,11 @@
 
 from typing import Any
 
+import pytest
 from flask import Flask
 from psycopg import Connection
 
+from open311.people import own as own_reports
 from open311.people.own import ask_later
 from tests.cases.conftest import Worker, until
 from tests.cases.working import Working
@@ -29,3 +31,16 @@ def test_the_worker_writes_to_who_reported_and_to_nobody_else(
     until(own, "select 1 where not exists (select 1 from procrastinate_jobs where task_name = 'write_to_reporter')")
     (letter,) = own.execute(LETTERS).fetchall()
     assert "OPEN311_PUBLIC_URL" in letter.error
+
+
+def test_a_job_that_fails_leaves_no_address_behind(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]):
+    def broken(*_arguments: Any, **_names: Any) -> None:
+        raise RuntimeError("ann@example.org is in this text")
+
+    monkeypatch.setattr(own_reports, "write", broken)
+
+    own_reports.write_to_reporter(jurisdiction_id=1, email="ann@example.org", language="en")
+
+    said = "".join(capsys.readouterr())
+    assert "could not be written" in said
+    assert "ann@example.org" not in said

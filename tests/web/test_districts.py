@@ -182,3 +182,19 @@ def test_a_name_is_text(client: FlaskClient, connection: "Connection[object]"):
 
     for path in ("/districts", EIGHT, "/districts/council/7"):
         assert parsed(client.get(path)).xpath("//script[not(@src)]") == []
+
+
+@pytest.mark.parametrize("year", ["0" * 5000, "02024999", "1" * 4400, "two", "-2024", "3000"])
+def test_what_is_no_year_is_this_one(client: FlaskClient, year: str):
+    answer = client.get(EIGHT, query_string={"period": year})
+
+    assert answer.status_code == 200
+    assert parsed(answer).xpath("//select[@name='period']/option[@selected]/text()") == [f"{NOW:%Y}"]
+
+
+def test_an_address_that_was_typed_stays_when_the_form_was_open_for_long(client: FlaskClient):
+    answer = client.post(EIGHT, data={"email": "ann@example.org"})
+
+    assert answer.status_code == 400
+    assert parsed(answer).xpath("//input[@id='email']/@value") == ["ann@example.org"]
+    assert "Please press the button again" in text(answer)

@@ -67,3 +67,10 @@ def test_pages_go_without_what_set_up_did_not_bring(client: FlaskClient, monkeyp
         assert answer.status_code == 200
         assert parsed(answer).xpath("//*[@id='map']") == []
         assert "leaflet" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "path", ["/static/page.css?v=another", "/static/page.css", "/colors.css?v=x&jurisdiction_id=boston.gov"]
+)
+def test_a_file_is_kept_for_good_only_under_the_address_that_names_what_it_holds(client: FlaskClient, path: str):
+    assert client.get(path).headers["Cache-Control"] == "no-cache"

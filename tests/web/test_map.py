@@ -122,3 +122,29 @@ def test_texts_of_reports_are_text(client: FlaskClient, make: Factory, connectio
 @pytest.mark.parametrize(("query", "clustered"), [("", "yes"), ("?status=open&bbox=-72,42,-70,43", "yes"), ("?q=lamp", "no")])
 def test_the_map_is_of_clusters_where_these_can_be_filtered_alike(client: FlaskClient, query: str, clustered: str):
     assert parsed(client.get(f"/map{query}")).xpath("//*[@id='map']/@data-clustered") == [clustered]
+
+
+def test_what_is_wrong_is_said_in_the_language_of_the_page(client: FlaskClient):
+    said = text(client.get("/map?start_date=soon&status=half&radius=x&lat=1&long=2&lang=es"))
+
+    for advice in ("Escriba un día", "Elija un estado", "Un filtro en la dirección de esta página no se puede leer: radius."):
+        assert advice in said
+    assert "must be" not in said
+
+
+def test_filters_that_no_field_can_hold_go_along_unseen(client: FlaskClient):
+    page = parsed(
+        client.get(
+            "/map?service_code=street-light-outages,abandoned-bicycle&start_date=2026-01-01T00:00:00Z&end_date=2026-01-31"
+        )
+    )
+
+    assert page.xpath("//input[@type='hidden' and @name='service_code']/@value") == ["street-light-outages,abandoned-bicycle"]
+    assert page.xpath("//input[@type='hidden' and @name='start_date']/@value") == ["2026-01-01T00:00:00Z"]
+    assert page.xpath("//input[@id='start_date']/@value") == [""]
+    assert page.xpath("//input[@id='end_date']/@value") == ["2026-01-31"]
+
+
+@pytest.mark.parametrize(("query", "is_said"), [("", True), ("q=lamp", True), ("start_date=2026-01-01", False)])
+def test_that_only_the_last_days_are_meant_is_said_unless_days_were_given(client: FlaskClient, query: str, is_said: bool):
+    assert ("of the last 90 days" in text(client.get(f"/map?{query}"))) is is_said

@@ -9,7 +9,7 @@ from PIL import Image
 from psycopg import Connection
 
 from open311.config import Settings
-from open311.media_store import NotKept, media_store
+from open311.media_store import NotKept, StoreAway, media_store
 from open311.people.files import remove_unused_files
 from tests.factories import Factory
 from tests.web.desk import parsed, text
@@ -434,3 +434,63 @@ def test_a_body_that_is_too_large_is_told(lamp: Walker, settings: Any):
 
     assert answer.status_code == 400
     assert "We could not read what you sent" in text(answer)
+
+
+@pytest.mark.parametrize("how", [{"how": "back"}, {"how": "next", "lang": "es"}, {"how": "edit:where"}])
+def test_photos_that_were_chosen_stay_whichever_button_is_pressed(lamp: Walker, how: dict[str, str]):
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp")
+
+    lamp.go(photos=((photo(), "lamp.jpg"),), **how)
+
+    assert lamp.page.status_code == 200
+    assert len(lamp.value("photo")) == 1
+
+
+def test_of_several_files_those_that_are_photos_stay(lamp: Walker):
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp")
+
+    lamp.go(photos=((photo(), "lamp.jpg"), (b"no photo", "notes.txt")))
+
+    assert lamp.page.status_code == 400
+    assert lamp.problems() == ["#files"]
+    assert len(lamp.value("photo")) == 1
+
+
+def test_an_address_that_nobody_knows_is_told_as_a_problem_until_it_is_left_so(lamp: Walker):
+    for _ in range(2):
+        lamp.go(address_string="1 Nowhere Road")
+        assert lamp.page.status_code == 400
+        assert lamp.problems() == ["#place"]
+        assert parsed(lamp.page).xpath("//input[@id='place']/@value") == ["as-written"]
+
+    lamp.go(place="as-written")
+
+    assert lamp.headline == "What is wrong?"
+
+
+def test_an_address_that_was_corrected_is_not_left_as_it_was_before(lamp: Walker):
+    lamp.go(address_string="1 Nowhere Road")
+
+    lamp.go(address_string="2 Nowhere Road", place="as-written")
+
+    assert lamp.page.status_code == 400
+    assert lamp.value("address_string") == ["2 Nowhere Road"]
+
+
+def test_a_store_that_is_away_is_told_at_the_photos_and_one_goes_on_without(lamp: Walker, monkeypatch: pytest.MonkeyPatch):
+    def away(*_arguments: Any, **_names: Any) -> None:
+        raise StoreAway("away")
+
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp")
+    monkeypatch.setattr("open311.web.report_steps._put", away)
+
+    lamp.go(photos=((photo(), "lamp.jpg"),))
+
+    assert lamp.page.status_code == 400
+    assert lamp.problems() == ["#files"]
+    assert lamp.value("description") == ["Lamp"]
+    lamp.go()
+    assert lamp.headline in ("How can we reach you?", "Is it one of these?")
