@@ -17,6 +17,8 @@ from open311.models import Jurisdiction, Service
 from routing.models import Department, RoutingRule
 from schemas.city import PRIVATE
 
+# More words than these are not sought.
+MOST_WORDS = 10
 # What a word that is found counts for, by where it is found.
 _IN_NAME, _IN_KEYWORDS, _IN_REST = 4, 3, 1
 
@@ -68,7 +70,7 @@ def found_by(services: Sequence[Listed], text: str) -> list[Listed]:
 
     A word in the name counts most, then one in the keywords; then group, description and who answers.
     """
-    asked = _words(text)
+    asked = list(dict.fromkeys(_words(text)))[:MOST_WORDS]
     scored = [(sum(scores), each) for each in services if all(scores := [_score(each, word) for word in asked])]
     return [each for _, each in sorted(scored, key=lambda pair: -pair[0])]
 

@@ -110,9 +110,14 @@ def answer_http(error: HTTPException) -> Response | HTTPException:
     return _answer(400, [error.description or error.name])
 
 
+def is_away(error: Exception) -> bool:
+    """Whether an error of AWAY is that the database cannot be reached: else it is there, and said what is wrong."""
+    return getattr(error, "sqlstate", None) in _AWAY_STATES
+
+
 def _away(error: Exception) -> Response:
-    if getattr(error, "sqlstate", None) not in _AWAY_STATES:
-        return _unforeseen(error)  # the database is there, and said what is wrong
+    if not is_away(error):
+        return _unforeseen(error)
     log.error("the database does not answer", method=request.method, path=path_to_log(), error=str(error))
     return _later("the service cannot reach its database; please try again in a moment")
 

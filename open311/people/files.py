@@ -17,6 +17,8 @@ from open311.models import Media, ServiceRequest
 
 # Kept for a request that somebody is still writing.
 UNUSED_HOURS = 26
+# A client_reference of a page's is twice as many hexadecimal digits: of the draft, and of what was sent of it.
+FAMILY_SIGNS = 32
 # A minute longer each time, and never given up: a store that is away for a week loses no order to remove.
 _UNTIL_DONE = RetryStrategy(linear_wait=60)
 
@@ -34,20 +36,21 @@ def remove_later(connection: "Connection[Any]", paths: Iterable[str | None]) -> 
 
 
 def remove_unless_used(
-    connection: "Connection[Any]", paths: Iterable[str | None], *, jurisdiction_id: int, reference: str
+    connection: "Connection[Any]", paths: Iterable[str | None], *, jurisdiction_id: int, family: str
 ) -> None:
-    """Let a job remove these files a day later, unless the request of this client_reference has them by then."""
+    """Let a job remove these files a day later, unless a request whose client_reference begins so has them by then."""
     names: list[JSONValue] = [path.removeprefix(f"{MEDIA_PREFIX}/") for path in sorted({path for path in paths if path})]
     deferring.configure_task("remove_unused_files", connection=connection, schedule_in={"hours": UNUSED_HOURS}).defer(
-        names=names, jurisdiction_id=jurisdiction_id, reference=reference
+        names=names, jurisdiction_id=jurisdiction_id, family=family
     )
 
 
 @queue.task(name="remove_unused_files", retry=_UNTIL_DONE)
-def remove_unused_files(names: list[str], jurisdiction_id: int, reference: str) -> None:
+def remove_unused_files(names: list[str], jurisdiction_id: int, family: str) -> None:
     """Job: take out of the store what was kept for a request and did not come with it.  Twice is as once."""
+    first, last = (family + sign * FAMILY_SIGNS for sign in "0f")
     with driver.connection() as connection:
-        rows = _USED.run(connection, jurisdiction_id=jurisdiction_id, reference=reference).fetchall()
+        rows = _USED.run(connection, jurisdiction_id=jurisdiction_id, first=first, last=last).fetchall()
     used = {path for row in rows for path in (row.path, row.thumbnail_path)}
     remove_files([name for name in names if f"{MEDIA_PREFIX}/{name}" not in used])
 
@@ -56,7 +59,10 @@ _CITY: Any = bindparam("jurisdiction_id", type_=BigInteger)
 _USED = Statement(
     select(Media.path, Media.thumbnail_path)
     .join(ServiceRequest, and_(ServiceRequest.jurisdiction_id == _CITY, ServiceRequest.id == Media.request_id))
-    .where(Media.jurisdiction_id == _CITY, ServiceRequest.client_reference == bindparam("reference", type_=Text))
+    .where(
+        Media.jurisdiction_id == _CITY,
+        ServiceRequest.client_reference.between(bindparam("first", type_=Text), bindparam("last", type_=Text)),
+    )
 )
 
 

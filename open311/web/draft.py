@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
+import msgspec
 from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
 
 from geo.point import Point
@@ -13,6 +14,7 @@ from open311.api.form import Form
 from open311.cases.intake import NewMedia
 from open311.config import settings
 from open311.jurisdictions import City
+from open311.people.files import FAMILY_SIGNS
 from schemas.definition import attribute_code
 
 # What of a request is asked for; the answers to a service's questions besides.
@@ -59,9 +61,14 @@ class Draft:
         }
 
     @property
-    def client_reference(self) -> str:
-        """By which sending it twice is sending it once."""
-        return sha256(f"page:{self.reference}".encode()).hexdigest()
+    def family(self) -> str:
+        """How the client_reference of whatever is sent of this draft begins."""
+        return sha256(f"page:{self.reference}".encode()).hexdigest()[:FAMILY_SIGNS]
+
+    def client_reference(self, sent: Mapping[str, Sequence[str]]) -> str:
+        """By which sending the same twice is sending it once; who went back and changed something sends another one."""
+        said = [sorted((name, list(values)) for name, values in sent.items()), [each.media.path for each in self.photos]]
+        return self.family + sha256(msgspec.json.encode(said)).hexdigest()[:FAMILY_SIGNS]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,8 +92,10 @@ def read_draft(form: Form, city: City) -> Draft:
             said = _photos().loads(signed, max_age=_PHOTO_SECONDS)
         except BadData:
             continue
-        if said[:2] == [city.id, draft.reference]:
-            draft.photos.append(KeptPhoto(media=_media(said[2]), signed=signed))
+        photo = KeptPhoto(media=_media(said[2]), signed=signed) if said[:2] == [city.id, draft.reference] else None
+        known = {each.media.path for each in draft.photos}
+        if photo is not None and photo.media.path not in known and len(known) < settings().max_photos:
+            draft.photos.append(photo)
     return draft
 
 

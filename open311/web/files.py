@@ -15,6 +15,7 @@ from flask import request as asked
 
 from open311.api.access import public
 from open311.api.cors import allow_every_origin
+from open311.notify.texts import ENGLISH
 from open311.web import language
 
 FOLDER = Path(__file__).with_name("static")
@@ -70,7 +71,8 @@ def show_texts() -> Response:
 
     {"one text": "translated", "%(num)s of it": ["one", "many"]}; empty where there is nothing to translate.
     """
-    file = _texts(asked.args.get(language.ARGUMENT, ""))
+    code = asked.args.get(language.ARGUMENT, "")
+    file = _texts(code if code in language.LANGUAGES else ENGLISH)
     return _for_every_page(_answer(file, f"public, max-age={_HOUR_SECONDS}"))
 
 
@@ -143,7 +145,7 @@ def _file(content: bytes, content_type: str) -> File:
 @cache
 def _texts(code: str) -> File:
     """What our scripts say in a language, of those that it has a text of."""
-    known = language.texts(code) if code in language.LANGUAGES else {}
+    known = language.texts(code)
     said = {message if isinstance(message, str) else message[0] for message in _said()}
     return _file(msgspec.json.encode({text: known[text] for text in sorted(said) if text in known}), "application/json")
 

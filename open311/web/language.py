@@ -50,6 +50,12 @@ def speak(code: str) -> None:
         asked.environ[_SPOKEN] = asked.environ[_CHOSEN] = code
 
 
+def prefer(code: str) -> None:
+    """Answer this call in a language, unless its address names one; one that we do not speak changes nothing."""
+    if code in LANGUAGES and _asked_for() is None:
+        asked.environ[_SPOKEN] = code
+
+
 def remember(response: Response) -> Response:
     """The response with a cookie of the language, where one was chosen with this call."""
     chosen = asked.environ.get(_CHOSEN) or _asked_for()

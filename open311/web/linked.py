@@ -4,20 +4,20 @@ A GET changes nothing, for machines that read mail open every link; a button doe
 """
 
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-import yaml
-from flask import Blueprint, Flask, Response, render_template
+from flask import Blueprint, Flask, Response
 from flask import request as asked
 
 from db.driver import driver
 from open311.cases.verdicts import SCORES, AlreadyAnswered, CommentTooLong, NotAsked, answer, find_question, read_comment
+from open311.jurisdictions import cities
 from open311.notify.following import NotFollowing, confirm, find_followed, stop
 from open311.notify.links import CONFIRM, STOP, VERDICT, ForgedLink, Link
-from open311.notify.texts import ENGLISH, LANGUAGES
-from open311.web.access import NoSecretKey, guarded, see_other, with_link
+from open311.web import language
+from open311.web.access import NoSecretKey, see_other, with_link
+from open311.web.language import gettext as _
+from open311.web.pages import finished, page, show_city
 from schemas.moment import whole_second
 
 _YES, _NO = "yes", "no"
@@ -36,7 +36,7 @@ def register(app: Flask) -> None:
     for kind in (ForgedLink, NotFollowing, NotAsked):
         pages.register_error_handler(kind, _unknown)
     pages.register_error_handler(NoSecretKey, _unknown)
-    pages.after_request(guarded)
+    pages.after_request(finished)
     app.register_blueprint(pages)
 
 
@@ -45,7 +45,7 @@ def show_confirm(link: Link) -> str:
     """GET /follow/{token}: what one would be told of, and a button.  200; 404 no link of ours."""
     with driver.connection() as connection:
         followed = find_followed(connection, jurisdiction_id=link.jurisdiction_id, follower_id=link.follower_id)
-    return _page("asked", followed.language, what=followed.what, is_done=followed.is_told)
+    return _page("asked", link, followed.language, what=followed.what, is_done=followed.is_told)
 
 
 @with_link(CONFIRM)
@@ -61,7 +61,7 @@ def show_stop(link: Link) -> str:
     """GET /stop/{token}: what they would be told of no more, and a button.  200; 404 no link of ours."""
     with driver.connection() as connection:
         followed = find_followed(connection, jurisdiction_id=link.jurisdiction_id, follower_id=link.follower_id)
-    return _page("stop", followed.language, what=followed.what, is_done=not followed.is_told)
+    return _page("stop", link, followed.language, what=followed.what, is_done=not followed.is_told)
 
 
 @with_link(STOP)
@@ -84,14 +84,14 @@ def take_answer(link: Link) -> Response | tuple[str, int]:
     form = {name: asked.form.get(name, "") for name in ("fixed", "score", "comment")}
     problems = []
     if form["fixed"] not in (_YES, _NO):
-        problems.append(("fixed-yes", "choose"))
+        problems.append(("fixed-yes", _("Say whether it was fixed")))
     if form["score"] and form["score"] not in map(str, SCORES):
-        problems.append(("score", "score_wrong"))
+        problems.append(("score", _("Choose a score from 1 to 5, or none")))
     comment = None
     try:
         comment = read_comment(form["comment"])
     except CommentTooLong:
-        problems.append(("comment", "comment_long"))
+        problems.append(("comment", _("Write at most 4,000 characters")))
     if problems:
         return _question(link, form=form, problems=problems), 400
     try:
@@ -112,7 +112,8 @@ def take_answer(link: Link) -> Response | tuple[str, int]:
 def _question(link: Link, *, form: dict[str, str] | None = None, problems: Any = ()) -> str:
     with driver.connection() as connection:
         question = find_question(connection, **_of(link))
-    return _page("fixed", question.language, question=question, form=form or {}, problems=problems, scores=SCORES)
+    facts = {"question": question, "form": form or {}, "problems": problems, "wrong": dict(problems), "scores": SCORES}
+    return _page("fixed", link, question.language, **facts)
 
 
 def _of(link: Link) -> dict[str, Any]:
@@ -122,23 +123,15 @@ def _of(link: Link) -> dict[str, Any]:
 
 
 def _unknown(error: Exception) -> tuple[str, int]:
-    language = asked.accept_languages.best_match(LANGUAGES) or ENGLISH
-    return _page("unknown", language), 503 if isinstance(error, NoSecretKey) else 404
+    return page("link_unknown", city=None), 503 if isinstance(error, NoSecretKey) else 404
 
 
-def _page(name: str, language: str, **facts: Any) -> str:
-    language = language if language in LANGUAGES else ENGLISH
-
-    def say(key: str, **said: Any) -> str:
-        text: str = _texts()[name][key][language]
-        return text.format_map(said)
-
-    return render_template(f"linked/{name}.html", say=say, language=language, **facts)
-
-
-@cache
-def _texts() -> Any:
-    return yaml.safe_load(Path(__file__).with_name("linked.yml").read_text(encoding="utf-8"))
+def _page(name: str, link: Link, wished: str, **facts: Any) -> str:
+    """A page of the link's city, in the language of who it was sent to unless the address names another."""
+    language.prefer(wished)
+    city = next((each for each in cities().all() if each.id == link.jurisdiction_id), None)
+    show_city(city)
+    return page(f"link_{name}", city=city, **facts)
 
 
 def _now() -> datetime:

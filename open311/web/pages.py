@@ -3,23 +3,23 @@
 from collections.abc import Callable
 from hashlib import sha256
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 import structlog
 from flask import Blueprint, Flask, Response, render_template
 from flask import request as asked
-from werkzeug.exceptions import NotFound
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 
 from db.driver import driver
 from geo.listing import UnknownDistrict, UnknownLayer
 from open311.api.access import asked_city, is_city_named, public, public_url
-from open311.api.errors import answer_http, is_api, path_to_log
+from open311.api.errors import AWAY, answer_http, is_api, is_away, path_to_log
 from open311.api.form import BadForm
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities, crest_of
 from open311.media_store import StoreAway
 from open311.notify.following import TooManyLetters
-from open311.services import UnknownService
+from open311.services import ServiceMissing, UnknownService
 from open311.web import files, forms, language
 from open311.web.access import NoSecretKey, StaleForm, guarded
 from open311.web.basemap import basemap
@@ -57,8 +57,17 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     ),
     NoSecretKey: (503, marked("This cannot be done here just now"), marked("Please call the city instead.")),
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
+    ServiceMissing: (400, marked("What do you want to report?"), marked("Please go back and choose a service.")),
+    MethodNotAllowed: (405, marked("This page takes nothing"), marked("Please go back and try again.")),
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
+_NO_DATABASE = (
+    503,
+    marked("The service cannot be reached just now"),
+    marked("Please go back and try again in a moment: what you typed is still there. In a hurry, please call the city."),
+)
+# The city that a page is of whose address names none.
+_SHOWN = "open311.shown_city"
 # A city's colour is that of links and charts, and of what bears white letters by day and black ones by night.
 _COLORS = "--main:{0};--link:{0};--accent:{0}"
 _OUR_NIGHT = "#9cccf5"
@@ -75,10 +84,13 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
         add(pages)
     for kind in STATUS:
         pages.register_error_handler(kind, show_error)
+    for kind in AWAY:
+        pages.register_error_handler(kind, _away)
     pages.register_error_handler(JurisdictionMissing, _choose_city)
     pages.after_request(finished)
     app.register_blueprint(pages)
     app.register_error_handler(404, _nowhere)
+    app.register_error_handler(405, _nowhere)
 
 
 @public
@@ -139,10 +151,19 @@ def page(template: str, *, city: City | None, **facts: Any) -> str:
     )
 
 
+def show_city(city: City | None) -> None:
+    """Let the paths of this call's page lead to a city that its address does not name."""
+    if city is not None:
+        asked.environ[_SHOWN] = city.jurisdiction_id
+
+
 def url(path: str, **query: str | None) -> str:
     """A path of ours, of the same city where the call names one."""
     said = {name: value for name, value in query.items() if value}
-    if is_city_named():
+    shown = asked.environ.get(_SHOWN)
+    if shown is not None:
+        said["jurisdiction_id"] = shown
+    elif is_city_named():
         said["jurisdiction_id"] = next(text.strip() for text in asked.args.getlist("jurisdiction_id") if text.strip())
     return f"{path}?{urlencode(said)}" if said else path
 
@@ -151,7 +172,9 @@ def finished(response: Response) -> Response:
     """A page with its headers and cookies: it loads what is ours and nothing else."""
     images = " ".join(["'self'", *basemap().sources])
     guarded(response, loads=f"style-src 'self'; img-src {images}; script-src 'self'; connect-src 'self'")
-    return files.packed(language.remember(forms.keep_cookie(response)))
+    if response.mimetype == "text/html":
+        response = language.remember(forms.keep_cookie(response))
+    return files.packed(response)
 
 
 def show_error(error: Exception) -> tuple[str, int]:
@@ -166,22 +189,34 @@ def _choose_city(error: Exception) -> tuple[str, int]:
     return page("cities", city=None, cities=cities().all()), 200 if asked.path == "/" else 400
 
 
-def _nowhere(error: NotFound) -> Any:
-    """A path that nothing is under, as a page unless a program asked."""
+def _nowhere(error: HTTPException) -> Any:
+    """A path that nothing is under, or that takes nothing, as a page unless a program asked."""
     if is_api():
         return answer_http(error)
-    return finished(Response(*show_error(error), content_type="text/html; charset=utf-8"))
+    response = finished(Response(*show_error(error), content_type="text/html; charset=utf-8"))
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _away(error: Exception) -> Any:
+    """The database cannot be reached; what it says itself is another fault."""
+    if not is_away(error):
+        raise error
+    status, headline, advice = _NO_DATABASE
+    log.error("the database does not answer", method=asked.method, path=path_to_log(), error=str(error))
+    return page("error", city=None, headline=_(headline), advice=_(advice), status=status), status
 
 
 def city_or_none() -> City | None:
     """The city that the call means; None when that cannot be told."""
     try:
         return asked_city()
-    except (UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer):
+    except (UnknownJurisdiction, JurisdictionMissing, JurisdictionsDiffer, *AWAY):
         return None
 
 
 def _in_language(code: str) -> str:
     """This page in another language."""
     query = [(name, value) for name, value in asked.args.items(multi=True) if name != language.ARGUMENT]
-    return f"{asked.path}?{urlencode([*query, (language.ARGUMENT, code)])}"
+    return f"{quote(asked.path)}?{urlencode([*query, (language.ARGUMENT, code)])}"

@@ -142,7 +142,7 @@ def _answer(form: Form, *, problems: Found | None = None) -> Any:
         return _what(city, draft) if wanted == WHAT else _show(wanted if wanted in STEPS else WHERE, step, is_edit=True)
     if kind == "back":
         return _back(name, step)
-    if kind == "remove" and wanted.isdecimal() and int(wanted) < len(draft.photos):
+    if kind == "remove" and wanted.isdecimal() and len(wanted) < 4 and int(wanted) < len(draft.photos):
         del draft.photos[int(wanted)]
         return _show(PHOTO, step)
     if name == WHAT:
@@ -215,7 +215,7 @@ def _send(step: Step) -> Any:
                 shelf,
                 channel=CHANNEL,
                 now=step.now,
-                client_reference=draft.client_reference,
+                client_reference=draft.client_reference(sent),
                 kept=[each.media for each in draft.photos],
                 language=language.language(),
             )

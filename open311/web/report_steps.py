@@ -8,7 +8,7 @@ from typing import Any
 from db.driver import driver
 from geo.districts import districts_at
 from geo.placing import Unplaced, place
-from geo.point import Point
+from geo.point import Point, metres_between
 from open311.api.form import Form
 from open311.api.similar import similar_rows
 from open311.cases import intake
@@ -44,6 +44,8 @@ SHOWN: dict[str, tuple[str, ...]] = {
     CONTACT: ("first_name", "last_name", "email", "phone"),
 }
 # What else of a form comes with its photos.
+# So far a pin may lie from the address beside it: a park is wide, and a house number is remembered badly.
+_NEAR_METRES = 500
 _ROOM_BYTES = 2**18
 _AS_WRITTEN = "as-written"
 _LINES = {"first_name": "given-name", "last_name": "family-name", "phone": "tel"}
@@ -77,7 +79,7 @@ def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
     if wrong:
         return {}, [("lat", _("Give latitude and longitude both, as numbers like 42.3601 and -71.0589."))]
     if point is not None:
-        return {}, _reach(step, point)
+        return {}, _reach(step, point) or _apart(step, address, point)
     if not address:
         return {}, [
             ("address_string", _("Enter an address or a crossing of two streets."))
@@ -98,6 +100,19 @@ def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
         else _("We do not know this address: correct it, or leave it as you wrote it.")
     )
     return {"unknown_address": address, "candidates": candidates}, [("place", advice)]
+
+
+def _apart(step: Step, address: str, point: Point) -> Found:
+    """A pin and an address that cannot both be meant."""
+    if not address:
+        return []
+    with driver.connection() as connection:
+        found = place(connection, address, jurisdiction_id=step.city.id, city_name=step.city.name)
+    if isinstance(found, Unplaced) or metres_between(found.point, point) <= _NEAR_METRES:
+        return []
+    return [
+        ("address_string", _("The address and the place on the map lie far apart. Correct one of them, or empty the address."))
+    ]
 
 
 def _facts_of_where(step: Step) -> dict[str, Any]:
@@ -207,7 +222,7 @@ def _put(step: Step, photos: Sequence[Photo]) -> list[NewMedia]:
             connection,
             [path for each in media for path in (each.path, each.thumbnail_path)],
             jurisdiction_id=step.city.id,
-            reference=step.draft.client_reference,
+            family=step.draft.family,
         )
     return media
 
@@ -294,7 +309,7 @@ CHECKS: dict[str, Callable[[Step], tuple[dict[str, Any], Found]]] = {
     CONTACT: _check_contact,
 }
 FACTS: dict[str, Callable[[Step], dict[str, Any]]] = {
-    PHOTO: lambda step: {"most_bytes": settings().max_body_bytes - _ROOM_BYTES},
+    PHOTO: lambda step: {"most_bytes": settings().max_body_bytes - _ROOM_BYTES, "most_photos": settings().max_photos},
     WHERE: _facts_of_where,
     DETAILS: lambda step: {"questions": _questions(step), "most": MAX_DESCRIPTION_CHARACTERS},
     NEARBY: lambda step: {"similar": nearby(step)},

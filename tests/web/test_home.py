@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from flask.testing import FlaskClient
 from lxml import etree, html
-from psycopg import Connection
+from psycopg import Connection, OperationalError
+
+from open311.jurisdictions import Cities
 
 # What makes a browser fetch something; a link that a person follows does not.
 LOADING = (
@@ -104,3 +106,34 @@ def test_another_path_is_a_404_that_says_so(client: FlaskClient) -> None:
 @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/services"])
 def test_pages_are_not_posted_to(client: FlaskClient, path: str) -> None:
     assert client.post(path).status_code == 405
+
+
+@pytest.mark.parametrize("path", ["/map", "/services", "/static/page.css", "/track"])
+def test_what_takes_nothing_says_so_on_a_page_that_is_guarded(client: FlaskClient, path: str):
+    answer = client.put(f"{path}?jurisdiction_id=boston.gov")
+
+    assert answer.status_code == 405
+    assert "GET" in answer.headers["Allow"]
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert "This page takes nothing" in answer.text
+
+
+def test_links_of_a_page_that_is_not_there_stay_here(client: FlaskClient):
+    for path in ("/%5Cevil.example/", "/%09/evil.example/"):
+        for link in html.document_fromstring(client.get(path).data).xpath("//a/@href"):
+            assert not re.match(r"[/\\\s]{2,}", link)
+
+
+@pytest.mark.parametrize("path", ["/", "/map", "/no/such/page", "/track/A-1", "/mine"])
+def test_a_database_that_is_away_is_told_on_a_page(client: FlaskClient, monkeypatch: pytest.MonkeyPatch, path: str):
+    def away(*_arguments: Any, **_names: Any) -> None:
+        raise OperationalError("connection refused")
+
+    monkeypatch.setattr(Cities, "meant", away)
+
+    answer = client.get(path)
+
+    assert answer.status_code == (404 if "such" in path else 503)
+    assert "text/html" in answer.headers["Content-Type"]
+    assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
+    assert "connection refused" not in answer.text

@@ -494,3 +494,48 @@ def test_a_store_that_is_away_is_told_at_the_photos_and_one_goes_on_without(lamp
     assert lamp.value("description") == ["Lamp"]
     lamp.go()
     assert lamp.headline in ("How can we reach you?", "Is it one of these?")
+
+
+def test_who_goes_back_and_changes_something_sends_another_report(
+    client: FlaskClient, lamp: Walker, connection: "Connection[Any]"
+):
+    to_check(lamp, description="The first lamp")
+    sent = lamp.filled(go="next")
+
+    numbers = []
+    for words in ("The first lamp", "The first lamp", "Another lamp"):
+        answer = client.post("/", data={**sent, "description": words}, content_type="multipart/form-data")
+        numbers.append(parsed(client.get(answer.headers["Location"])).findtext(".//strong[@class='number']"))
+
+    assert numbers[0] == numbers[1] != numbers[2]
+    assert [row[1] for row in rows(connection)] == ["The first lamp", "Another lamp"]
+
+
+def test_a_photo_named_twice_is_there_once_and_no_more_than_may_be(client: FlaskClient, lamp: Walker, settings: Any):
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp")
+    lamp.go(photos=((photo(), "one.jpg"), (photo("red"), "two.jpg")))
+    signed = lamp.value("photo")
+
+    lamp.go("edit:photo", photo=[*signed, *signed])
+    assert lamp.value("photo") == signed
+    settings(default_jurisdiction="boston.gov", max_photos=1)
+    lamp.go("edit:photo")
+
+    assert len(lamp.value("photo")) == 1
+
+
+def test_a_pin_far_from_the_address_beside_it_is_told(lamp: Walker):
+    lamp.go(address_string="700 Boylston St", **{"lat": "42.2860", "long": "-71.0630"})
+
+    assert lamp.page.status_code == 400
+    assert lamp.problems() == ["#address_string"]
+    assert "lie far apart" in text(lamp.page)
+
+
+@pytest.mark.parametrize("go", ["remove:" + "9" * 5000, "remove:-1", "remove:x", "edit:", "back:"])
+def test_a_button_that_there_is_not_does_no_harm(lamp: Walker, go: str):
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp")
+
+    assert lamp.go(go).status_code in (200, 400)

@@ -73,7 +73,11 @@
       const wanted = tilesOf(map.getBounds(), STREETS_ZOOM).filter((tile) => !asked.has(tile)).slice(0, MOST_TILES);
       for (const tile of wanted) asked.add(tile);
       await Promise.all(wanted.map(async (tile) => {
-        const drawn = await fetched(`/basemap/streets/${tile}.geojson?jurisdiction_id=${encodeURIComponent(facts.city)}`);
+        const address = `/basemap/streets/${tile}.geojson?jurisdiction_id=${encodeURIComponent(facts.city)}`;
+        const drawn = await fetched(address).catch((error) => {
+          asked.delete(tile);
+          throw error;
+        });
         L.geoJSON(drawn, {
           interactive: false, renderer: canvas,
           style: () => ({ color: color("--line"), weight: 3, opacity: 0.5 }),
@@ -119,8 +123,12 @@
       zoomInTitle: say(_("Nearer")), zoomOutTitle: say(_("Further")),
     }).addTo(map);
     if (facts.attribution) map.attributionControl.setPrefix(false);
-    const [west, south, east, north] = facts.box.split(",").map(Number);
-    map.fitBounds([[south, west], [north, east]]);
+    const [city, view] = [facts.box, facts.view || ""].map((text) => {
+      const [west, south, east, north] = text.split(",").map(Number);
+      return [west, south, east, north].every(Number.isFinite) ? L.latLngBounds([south, west], [north, east]) : null;
+    });
+    // What is wider than the city is shown as the city.
+    map.fitBounds(view && !view.contains(city) ? view : city);
     lieOn(map, facts);
     return map;
   };

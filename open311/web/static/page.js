@@ -5,6 +5,8 @@
   const spoken = document.documentElement.lang || "en";
   // Marks a text as one to be translated, where it is said.
   const _ = (text) => text;
+  const TWICE_MILLISECONDS = 5000;
+  const TEXTS_MILLISECONDS = 3000;
   let known = {};
 
   const fill = (text, said) => text.replace(/%\((\w+)\)s/g, (all, name) => (name in said ? String(said[name]) : all));
@@ -14,7 +16,7 @@
     // The texts of the page's language; resolves also when they cannot be had: then English is said.
     ready: spoken === "en"
       ? Promise.resolve()
-      : fetch(`/texts.json?lang=${encodeURIComponent(spoken)}`)
+      : fetch(`/texts.json?lang=${encodeURIComponent(spoken)}`, { signal: AbortSignal.timeout(TEXTS_MILLISECONDS) })
           .then((answer) => answer.json())
           .then((texts) => { known = texts; })
           .catch(() => {}),
@@ -30,11 +32,12 @@
   document.addEventListener("submit", (event) => {
     const form = event.target;
     if (form.method !== "post" || event.defaultPrevented) return;
-    if (form.dataset.sent) {
+    // The server makes it one in any case; a press after a stop must count.
+    if (Date.now() - Number(form.dataset.sent ?? 0) < TWICE_MILLISECONDS) {
       event.preventDefault();
       return;
     }
-    form.dataset.sent = "yes";
+    form.dataset.sent = Date.now();
     setTimeout(() => form.setAttribute("aria-busy", "true"), 0);
   });
   window.addEventListener("pageshow", () => {

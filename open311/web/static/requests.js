@@ -7,6 +7,7 @@
   const { ready, say, count, fetched } = window.open311;
   const _ = (text) => text;
   const ROOM_PIXELS = 46;
+  const EDGE_PIXELS = 40;
   const MARGIN_DEGREES = 0.0001;
   const ngettext = (one, many) => [one, many];
   await ready;
@@ -50,8 +51,11 @@
   // A cluster that cannot be taken apart by going nearer is told as a list.
   function enter(box) {
     const bounds = L.latLngBounds(corners(box));
-    if (map.getBoundsZoom(bounds) > map.getZoom() && map.getZoom() < map.getMaxZoom()) {
-      map.fitBounds(bounds, { maxZoom: Math.min(map.getZoom() + 4, map.getMaxZoom()), padding: [40, 40] });
+    const nearest = Math.min(map.getBoundsZoom(bounds, false, L.point(2 * EDGE_PIXELS, 2 * EDGE_PIXELS)), map.getMaxZoom());
+    if (nearest > map.getZoom()) {
+      map.setView(bounds.getCenter(), Math.min(nearest, map.getZoom() + 4));
+    } else if (map.getBoundsZoom(bounds) > map.getZoom() && map.getZoom() < map.getMaxZoom()) {
+      map.setView(bounds.getCenter(), map.getZoom() + 1);
     } else {
       list(bounds.pad(0.05), MARGIN_DEGREES);
     }
