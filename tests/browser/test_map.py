@@ -41,7 +41,7 @@ def test_by_keyboard_a_cluster_opens(visitor: Visitor):
 def test_the_list_is_of_what_the_map_shows(visitor: Visitor):
     page = visitor.go("/map?status=open")
     page.wait_for_selector(".map-pin")
-    page.click(".leaflet-control-zoom-in")
+    page.click("[data-zoom='1']")
     page.wait_for_timeout(600)
 
     page.click("text=List what the map shows")

@@ -110,6 +110,9 @@
     return drawDistricts(map, facts).catch(() => {});
   }
 
+  // No pin is cut by an edge.
+  const withinEdges = { padding: [32, 32] };
+
   // A map in the element, of the box west,south,east,north that it names.
   window.open311.map = (element) => {
     const facts = element.dataset;
@@ -119,18 +122,26 @@
       zoomControl: false, minZoom: 9, maxZoom: 19, attributionControl: Boolean(facts.attribution),
       fadeAnimation: false, zoomAnimation: !matchMedia("(prefers-reduced-motion: reduce)").matches,
     });
-    L.control.zoom({
-      zoomInTitle: say(_("Nearer")), zoomOutTitle: say(_("Further")),
-    }).addTo(map);
+    // Beside the map, where they cover no pin.
+    const buttons = Object.assign(document.createElement("div"), { className: "buttons tight no-print" });
+    for (const [sign, title, by] of [["+", say(_("Nearer")), 1], ["\u2212", say(_("Further")), -1]]) {
+      const button = Object.assign(document.createElement("button"), { type: "button", className: "second", textContent: sign, title });
+      button.setAttribute("aria-label", title);
+      button.dataset.zoom = by;
+      button.addEventListener("click", () => map.setZoom(map.getZoom() + by));
+      buttons.append(button);
+    }
+    element.after(buttons);
     if (facts.attribution) map.attributionControl.setPrefix(false);
     const [city, view] = [facts.box, facts.view || ""].map((text) => {
       const [west, south, east, north] = text.split(",").map(Number);
       return [west, south, east, north].every(Number.isFinite) ? L.latLngBounds([south, west], [north, east]) : null;
     });
     // What is wider than the city is shown as the city.
-    map.fitBounds(view && !view.contains(city) ? view : city);
+    map.fitBounds(view && !view.contains(city) ? view : city, withinEdges);
     lieOn(map, facts);
     return map;
   };
   window.open311.fetched = fetched;
+  window.open311.withinEdges = withinEdges;
 })();

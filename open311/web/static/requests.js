@@ -6,7 +6,8 @@
   if (!element || !window.L) return;
   const { ready, say, count, fetched } = window.open311;
   const _ = (text) => text;
-  const ROOM_PIXELS = 46;
+  const ROOM_PIXELS = 8;
+  const sizeOf = (total) => (total === 1 ? 28 : Math.min(60, 30 + 8 * Math.log10(total)));
   const EDGE_PIXELS = 40;
   const MARGIN_DEGREES = 0.0001;
   const ngettext = (one, many) => [one, many];
@@ -28,7 +29,10 @@
     const apart = [];
     for (const each of [...found].sort((one, other) => other.total - one.total)) {
       const at = map.latLngToLayerPoint([each.lat, each.long]);
-      const near = apart.find((other) => other.at.distanceTo(at) < ROOM_PIXELS);
+      const near = apart.find((other) => {
+        const room = (sizeOf(other.total) + sizeOf(each.total)) / 2 + ROOM_PIXELS;
+        return Math.abs(other.at.x - at.x) < room && Math.abs(other.at.y - at.y) < room;
+      });
       if (!near) {
         apart.push({ ...each, at });
         continue;
@@ -63,7 +67,7 @@
 
   function put({ lat, long, number, total, open, box, name }) {
     const isOne = total === 1;
-    const size = isOne ? 28 : Math.min(60, 30 + 8 * Math.log10(total));
+    const size = sizeOf(total);
     const states = isOne
       ? say(open ? _("open") : _("closed"))
       : say(_("%(open)s of them open"), { open: open.toLocaleString(window.open311.language) });
@@ -108,7 +112,7 @@
       if (mine !== asking) return;
       if (isFirst && clusters.length) {
         isFirst = false;
-        map.fitBounds(L.latLngBounds(clusters.flatMap(({ bbox }) => corners(bbox))), { maxZoom: 16 });
+        map.fitBounds(L.latLngBounds(clusters.flatMap(({ bbox }) => corners(bbox))), { maxZoom: 16, ...window.open311.withinEdges });
         return;
       }
       show(clusters.map((each) => ({ ...each, total: each.count, box: each.bbox, number: each.service_request_id })));
