@@ -78,7 +78,7 @@ def show_ground() -> Response:
     """GET /basemap/districts.geojson: the city's outline, and the districts by which people find their way.  200; 404."""
     city, now = asked_city(), datetime.now(UTC)
     with driver.connection() as connection:
-        ground = ground_of(connection, city, at=now)
+        ground = read_ground(connection, city, at=now)
         rows = drawn_districts(
             connection,
             jurisdiction_id=city.id,
@@ -155,11 +155,18 @@ def _is_vector(path: Path) -> bool:
     return head[_KIND_AT] == _VECTOR
 
 
-def ground_of(connection: "Connection[Any]", city: City, *, at: datetime) -> Ground:
+def read_ground(connection: "Connection[Any]", city: City, *, at: datetime) -> Ground:
     """The city's own ground at a moment."""
-    layers = {each.code: each.id for each in layers_of(connection, jurisdiction_id=city.id, at=at)}
-    (outline,) = (code for code, layer_id in layers.items() if layer_id == city.outline_layer_id)
-    drawn = drawn_districts(connection, jurisdiction_id=city.id, at=at)
+    return ground_of(
+        city,
+        layers=layers_of(connection, jurisdiction_id=city.id, at=at),
+        drawn=drawn_districts(connection, jurisdiction_id=city.id, at=at),
+    )
+
+
+def ground_of(city: City, *, layers: Sequence[Any], drawn: Sequence[Any]) -> Ground:
+    """The same by rows of geo.listing.layers_of and drawn_districts, which somebody has read already."""
+    (outline,) = (each.code for each in layers if each.id == city.outline_layer_id)
     boxes = [row[6] for row in drawn if row[0] == outline]
     if any(west > east for west, _south, east, _north in boxes):  # across 180 degrees
         boxes = boxes[:1]

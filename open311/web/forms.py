@@ -5,14 +5,14 @@ import secrets
 from collections.abc import Callable
 from functools import wraps
 from hashlib import sha256
-from typing import NoReturn, TypeVar
+from typing import TypeVar
 
 from flask import Response
 from flask import request as asked
 
 from open311.api.form import Form, read_form
 from open311.config import settings
-from open311.web.access import WITH_FORM, StaleForm, is_kept_to_tls, require_secret_key
+from open311.web.access import WITH_FORM, is_kept_to_tls, require_secret_key
 
 R = TypeVar("R")
 
@@ -21,16 +21,10 @@ COOKIE, FIELD = "open311_form", "csrf"
 _GIVEN = "open311.form_cookie"
 
 
-def with_page_form(view: Callable[..., R]) -> Callable[..., R]:
+def with_page_form_or(stale: Callable[..., R]) -> Callable[[Callable[..., R]], Callable[..., R]]:
     """Anyone may call this who was given a form by a public page; the view is called with it, as `form`.
 
-    Raises NoSecretKey, BadForm, StaleForm.
-    """
-    return _checked(view, _refuse)
-
-
-def with_page_form_or(stale: Callable[..., R]) -> Callable[[Callable[..., R]], Callable[..., R]]:
-    """The same; to a form that this browser was not given answers `stale`, called alike, so that what was typed is not lost.
+    To a form that this browser was not given answers `stale`, called alike, so that what was typed is not lost.
 
     Raises NoSecretKey, BadForm.
     """
@@ -46,10 +40,6 @@ def _checked(view: Callable[..., R], stale: Callable[..., R]) -> Callable[..., R
 
     checked.access = WITH_FORM  # type: ignore[attr-defined]
     return checked
-
-
-def _refuse(form: Form, **arguments: object) -> NoReturn:
-    raise StaleForm
 
 
 def form_token() -> str:

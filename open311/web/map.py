@@ -67,9 +67,8 @@ def show_map() -> str | tuple[str, int]:
         problems = list(dict.fromkeys(_advice(message) for message in error.messages))
     with driver.connection() as connection:
         services = directory(connection, jurisdiction_id=city.id, at=now)
-        layers = [each for each in layers_of(connection, jurisdiction_id=city.id, at=now) if each.id != city.outline_layer_id]
+        layers = layers_of(connection, jurisdiction_id=city.id, at=now)
         drawn = drawn_districts(connection, jurisdiction_id=city.id, at=now)
-        ground = ground_of(connection, city, at=now)
     values = _values(
         given,
         services={each.code for each in services},
@@ -88,14 +87,15 @@ def show_map() -> str | tuple[str, int]:
         found=found,
         is_filtered=any(given.values()),
         groups=[(group, list(each)) for group, each in groupby(services, key=lambda each: each.group)],
-        layers=[(layer, [row for row in drawn if row[0] == layer.code]) for layer in layers],
-        ground=ground,
+        layers=[
+            (layer, [row for row in drawn if row[0] == layer.code]) for layer in layers if layer.id != city.outline_layer_id
+        ],
+        ground=ground_of(city, layers=layers, drawn=drawn),
         is_clustered=not problems and all(name in CLUSTERED for name, texts in given.items() if texts),
         link=lambda path, **more: _link(path, given, city, **more),
         data=lambda kind: _link(
             f"{public_url()}/open311/v2/requests.{kind}", given, city, jurisdiction_id=city.jurisdiction_id
         ),
-        page_rows=PAGE_ROWS,
     )
     return (shown, 400) if problems else shown
 

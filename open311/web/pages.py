@@ -18,10 +18,9 @@ from open311.api.form import BadForm
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities, crest_of
 from open311.media_store import StoreAway
-from open311.notify.following import TooManyLetters
 from open311.services import ServiceMissing, UnknownService
 from open311.web import files, forms, language
-from open311.web.access import NoSecretKey, StaleForm, guarded
+from open311.web.access import NoSecretKey, guarded
 from open311.web.basemap import basemap
 from open311.web.language import gettext as _
 from open311.web.language import marked
@@ -44,16 +43,6 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
         400,
         marked("We could not read what you sent"),
         marked("Nothing was sent on. It may have been too large: please go back and send fewer or smaller photos."),
-    ),
-    StaleForm: (
-        400,
-        marked("Please send that once more"),
-        marked("The page was open for long, or this browser keeps no cookies. Please go back, reload and try again."),
-    ),
-    TooManyLetters: (
-        429,
-        marked("We have written to this address often today"),
-        marked("Please look for our message there, also among unwanted mail, or try again tomorrow."),
     ),
     NoSecretKey: (503, marked("This cannot be done here just now"), marked("Please call the city instead.")),
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),

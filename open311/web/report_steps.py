@@ -22,7 +22,7 @@ from open311.notify.outbox import is_address
 from open311.people.files import remove_unless_used
 from open311.services import AskedService, show_definition
 from open311.web import language
-from open311.web.basemap import ground_of
+from open311.web.basemap import read_ground
 from open311.web.draft import Draft, keep
 from open311.web.language import gettext as _
 from schemas import submission
@@ -117,7 +117,7 @@ def _apart(step: Step, address: str, point: Point) -> Found:
 
 def _facts_of_where(step: Step) -> dict[str, Any]:
     with driver.connection() as connection:
-        return {"ground": ground_of(connection, step.city, at=step.now)}
+        return {"ground": read_ground(connection, step.city, at=step.now)}
 
 
 def _reach(step: Step, point: Point) -> Found:
