@@ -35,13 +35,17 @@ class CommentTooLong(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """What a reporter is asked.  is_fixed: their answer, None before it; is_open: it is worked again by now."""
+    """What a reporter is asked.  is_fixed: their answer, None before it; is_open: it is worked again by now.
+
+    is_public: everybody may see the request.
+    """
 
     number: str
     service_name: str
     address: str | None
     language: str
     is_open: bool
+    is_public: bool
     is_fixed: bool | None
 
 
@@ -56,6 +60,7 @@ def find_question(connection: "Connection[Any]", *, jurisdiction_id: int, follow
         address=row.address,
         language=row.language,
         is_open=row.status == "open",
+        is_public=row.is_public,
         is_fixed=row.is_fixed,
     )
 
@@ -155,6 +160,7 @@ _QUESTION = Statement(
         ServiceRequest.parent_id,
         ServiceRequest.number,
         ServiceRequest.status,
+        ServiceRequest.is_public,
         ServiceRequest.address,
         Service.name.label("service_name"),
         Follower.language,

@@ -71,11 +71,12 @@ class Wish:
 
 @dataclass(frozen=True, kw_only=True)
 class Followed:
-    """What a follower follows, in their language.  is_told: they are told of it now."""
+    """What a follower follows, in their language.  is_told: they are told of it now; shown: the request that everybody sees."""
 
     language: str
     what: str
     is_told: bool
+    shown: str | None
 
 
 def ask(connection: "Connection[Any]", city: City, wish: Wish, *, now: datetime) -> None:
@@ -195,6 +196,7 @@ def find_followed(connection: "Connection[Any]", *, jurisdiction_id: int, follow
         language=row.language,
         what=_named(row, row.language),
         is_told=row.confirmed_at is not None and row.stopped_at is None,
+        shown=row.number if row.is_public else None,
     )
 
 
@@ -360,6 +362,7 @@ def _read(*conditions: Any) -> Any:
             longitude(Follower.location).label("long"),
             latitude(Follower.location).label("lat"),
             ServiceRequest.number,
+            ServiceRequest.is_public,
             Layer.name.label("layer_name"),
             NEWEST_NAME.label("boundary_name"),
         )

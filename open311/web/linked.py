@@ -45,7 +45,7 @@ def show_confirm(link: Link) -> str:
     """GET /follow/{token}: what one would be told of, and a button.  200; 404 no link of ours."""
     with driver.connection() as connection:
         followed = find_followed(connection, jurisdiction_id=link.jurisdiction_id, follower_id=link.follower_id)
-    return _page("asked", link, followed.language, what=followed.what, is_done=followed.is_told)
+    return _page("asked", link, followed.language, what=followed.what, shown=followed.shown, is_done=followed.is_told)
 
 
 @with_link(CONFIRM)
@@ -61,7 +61,7 @@ def show_stop(link: Link) -> str:
     """GET /stop/{token}: what they would be told of no more, and a button.  200; 404 no link of ours."""
     with driver.connection() as connection:
         followed = find_followed(connection, jurisdiction_id=link.jurisdiction_id, follower_id=link.follower_id)
-    return _page("stop", link, followed.language, what=followed.what, is_done=not followed.is_told)
+    return _page("stop", link, followed.language, what=followed.what, shown=followed.shown, is_done=not followed.is_told)
 
 
 @with_link(STOP)

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 
+import pytest
 from playwright.sync_api import expect
 
 from tests.browser.conftest import Visitor
@@ -36,6 +37,25 @@ def test_by_keyboard_a_cluster_opens(visitor: Visitor):
     page.keyboard.press("Enter")
 
     expect(page.locator("#map-says")).not_to_have_text(before)
+
+
+@pytest.mark.parametrize("letters", ["100%", "200%"])
+def test_a_circle_is_as_wide_as_its_number(visitor: Visitor, letters: str):
+    there = {"lat": 42.33, "long": -71.08, "bbox": {"west": -71.1, "south": 42.3, "east": -71.0, "north": 42.4}}
+    counts = [2, 999, 31_416, 1_234_567]
+    page = visitor.page
+    page.add_init_script(
+        f"document.addEventListener('readystatechange', () => document.documentElement.style.fontSize = '{letters}')"
+    )
+    shown = {"open": 1, "service_request_id": None, **there}
+    page.route("**/clusters.json?*", lambda route: route.fulfill(json=[{"count": counts[0], **shown}]))
+
+    while counts:
+        visitor.go("/map")
+        page.wait_for_selector(".map-pin span")
+
+        assert page.locator(".map-pin").inner_text() == f"{counts.pop(0):,}"
+        assert page.evaluate("(pin => pin.clientWidth - pin.firstChild.offsetWidth)(document.querySelector('.map-pin'))") > 4
 
 
 def test_the_list_is_of_what_the_map_shows(visitor: Visitor):

@@ -142,6 +142,17 @@ def test_who_stopped_may_follow_again_by_the_other_link(client: FlaskClient, tre
     assert trees.rows("select stopped_at from follower")[0].stopped_at is None
 
 
+@pytest.mark.parametrize(("is_public", "ways"), [(True, 1), (False, 0)])
+def test_every_page_leads_to_a_request_that_is_shown_in_public(client: FlaskClient, trees: Working, is_public: bool, ways: int):
+    number = reported(trees)
+    close(trees, number)
+    trees.connection.execute("update service_request set is_public = %s", [is_public])
+
+    for purpose in PURPOSES:
+        page = html.document_fromstring(client.get(path(purpose, trees, number, CLOSED)).text)
+        assert len(page.xpath(f"//main//a[@href='/track/{number}?jurisdiction_id=small.gov']")) == ways, purpose
+
+
 @pytest.mark.parametrize("purpose", PURPOSES)
 @pytest.mark.parametrize("method", ["get", "post"])
 def test_what_is_no_link_of_ours_does_nothing(client: FlaskClient, trees: Working, purpose: str, method: str):

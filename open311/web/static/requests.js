@@ -7,7 +7,6 @@
   const { ready, say, count, fetched } = window.open311;
   const _ = (text) => text;
   const ROOM_PIXELS = 8;
-  const sizeOf = (total) => (total === 1 ? 28 : Math.min(60, 30 + 8 * Math.log10(total)));
   const EDGE_PIXELS = 40;
   const MARGIN_DEGREES = 0.0001;
   const ngettext = (one, many) => [one, many];
@@ -16,6 +15,17 @@
   const facts = element.dataset;
   const says = document.getElementById("map-says");
   const pins = L.layerGroup().addTo(map);
+  // A circle is as wide as its number at least, however large the letters are.
+  const brush = document.createElement("canvas").getContext("2d");
+  const { fontFamily, fontSize } = getComputedStyle(element);
+  brush.font = `700 ${fontSize} ${fontFamily}`;
+  const digitPixels = brush.measureText("0").width;
+  const sizeOf = (total) => {
+    if (total === 1) return 28;
+    const digits = String(total).length;
+    const commas = Math.floor((digits - 1) / 3);
+    return Math.max(Math.min(60, 30 + 8 * Math.log10(total)), (digits + commas / 2) * digitPixels + 14);
+  };
   const track = (number) => facts.track.replace("NUMBER", encodeURIComponent(number));
 
   const corners = ({ west, south, east, north }) => [[south, west], [north, east]];
