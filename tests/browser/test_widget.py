@@ -16,7 +16,7 @@ from playwright.sync_api import Page, Route, expect
 
 from open311.config import CHECKOUT
 from open311.keys import create_key
-from tests.browser.conftest import Visitor
+from tests.browser.conftest import WIDTHS, Visitor
 from tests.live.server import Live
 
 EXAMPLES = CHECKOUT / "docs/examples"
@@ -443,6 +443,33 @@ def test_the_map_counts_what_the_service_counts_and_is_moved_by_keys(guest: Call
     expect(page.get_by_role("status")).not_to_have_text(said)
     page.keyboard.press("Home")
     expect(page.get_by_role("status")).to_have_text(said)
+
+
+# Pairs of circles that lie on one another.
+OVERLAPPING = """circles => {
+    const boxes = circles.map(each => each.getBoundingClientRect());
+    const apart = (one, other) => Math.hypot(one.x + one.width / 2 - other.x - other.width / 2,
+        one.y + one.height / 2 - other.y - other.height / 2) - (one.width + other.width) / 2;
+    return boxes.flatMap((one, i) => boxes.slice(i + 1).map(other => apart(one, other))).filter(each => each < 0);
+}"""
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_circles_do_not_lie_on_one_another(guest: Callable[..., Visitor], portal: Portal, live: Live, width: int):
+    page = guest(portal.page(portal.element("map")), viewport={"width": width, "height": 800}).page
+    status = page.get_by_role("status")
+    for _ in range(4):
+        page.locator("open311-map g.spot").first.wait_for()
+        (said,) = re.findall(r"^([\d,]+) report", status.inner_text())
+        page.get_by_text("The map as a table").first.click()
+        counts = page.locator("open311-map tbody td:nth-child(2)").all_inner_texts()
+        page.get_by_text("The map as a table").first.click()
+
+        assert page.locator("open311-map .spot circle:not(.around)").evaluate_all(OVERLAPPING) == []
+        assert f"{sum(int(each.replace(',', '')) for each in counts):,}" == said
+        before = status.inner_text()
+        page.get_by_role("button", name="Zoom in", exact=True).first.click()
+        expect(status).not_to_have_text(before)
 
 
 def test_circles_bring_the_map_closer_and_dragging_moves_it(guest: Callable[..., Visitor], portal: Portal):

@@ -237,6 +237,7 @@
   const TOLERANCE_METRES = 25;
   const SLIP_PIXELS = 5;
   const SETTLED_MS = 250;
+  const APART_PIXELS = 52;
 
   /** Where a place lies in the world of Web Mercator: 0 to 1 from west to east, and from north to south. */
   function worldOf(long, lat) {
@@ -1092,10 +1093,27 @@
       const open = clusters.reduce((sum, each) => sum + each.open, 0);
       const seen = ngettext("%(num)s report of the last 90 days is seen here.", "%(num)s reports of the last 90 days are seen here.", total);
       this.told.textContent = joined([seen, total > 0 && _("Open: %(count)s.", { count: this.words.number(open) })]);
-      clusters.sort((one, other) => other.count - one.count);
-      // The largest first in the table, the smallest on top of the map.
-      this.map.showSpots(clusters.map((each) => ({ ...each, mark: this.mark(each) })));
-      this.rows.replaceChildren(...clusters.map((each) => this.row(each)));
+      const apart = this.apart(clusters);
+      this.map.showSpots(apart.map((each) => ({ ...each, mark: this.mark(each) })));
+      this.rows.replaceChildren(...apart.map((each) => this.row(each)));
+    }
+
+    /** The clusters, the largest first; those whose circles would lie on one another are one. */
+    apart(clusters) {
+      const apart = [];
+      for (const each of clusters.sort((one, other) => other.count - one.count)) {
+        const [x, y] = this.map.pixelOf(worldOf(each.long, each.lat));
+        const near = apart.find((other) => Math.hypot(other.x - x, other.y - y) < APART_PIXELS);
+        if (!near) {
+          apart.push({ ...each, x, y });
+          continue;
+        }
+        near.count += each.count;
+        near.open += each.open;
+        near.service_request_id = null;
+        for (const edge in near.bbox) near.bbox[edge] = Math[/west|south/.test(edge) ? "min" : "max"](near.bbox[edge], each.bbox[edge]);
+      }
+      return apart;
     }
 
     mark(cluster) {
