@@ -22,6 +22,8 @@ AXE_TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
 PICTURES = CHECKOUT / "var/pictures"
 
 
+# First, for pytest-xdist reads the groups in its own.
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests of this folder share one service and one browser, and are left out where there is no browser, but in CI."""
     for item in items:
