@@ -7,6 +7,7 @@ from zoneinfo import ZoneInfo
 
 from schemas.district_names import read_districts_among
 from schemas.problems import Problems
+from schemas.query import STATUSES
 from schemas.text import clean
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 9998
@@ -18,12 +19,13 @@ class BulkQuery:
 
     year: by when they were made, in the city's zone.  districts: pairs of layer and code; of one
     layer any of them will do, of several layers one of each.
-    after: the service_request_id behind which an earlier answer goes on.
+    statuses: open, closed or both.  after: the service_request_id behind which an earlier answer goes on.
     """
 
     year: int | None = None
     districts: Sequence[tuple[str, str]] = ()
     service_codes: Sequence[str] = ()
+    statuses: Sequence[str] = ()
     after: str | None = None
 
     @property
@@ -39,6 +41,7 @@ def read(arguments: Mapping[str, Sequence[str]]) -> BulkQuery:
         year=_year(_words(arguments, "year"), problems),
         districts=read_districts_among(arguments, problems),
         service_codes=_words(arguments, "service_code"),
+        statuses=_statuses(_words(arguments, "status"), problems),
         after=_after([*_words(arguments, "after"), *_words(arguments, "cursor")], problems),
     )
     if problems:
@@ -66,6 +69,12 @@ def _year(words: Sequence[str], problems: list[str]) -> int | None:
         problems.append(f"year must be one year like 2015, got {','.join(words)[:100]!r}")
         return None
     return int(text)
+
+
+def _statuses(words: Sequence[str], problems: list[str]) -> Sequence[str]:
+    if not set(words) <= set(STATUSES):
+        problems.append(f"status must be open or closed, got {','.join(words)[:100]!r}")
+    return words
 
 
 def _after(words: Sequence[str], problems: list[str]) -> str | None:

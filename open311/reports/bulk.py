@@ -94,6 +94,8 @@ def select_requests(connection: "Connection[Any]", query: BulkQuery, city: City,
         values["requested_from"], values["requested_before"] = span(query.year, city.zone)
     if query.service_codes:
         values["service_codes"] = list(query.service_codes)
+    if query.statuses:
+        values["statuses"] = list(query.statuses)
     if query.districts:
         districts = boundaries_of(connection, query.districts, jurisdiction_id=city.id, now=now)
         values |= {f"boundary_ids_{number}": ids for number, ids in enumerate(districts.values())}
@@ -161,6 +163,7 @@ _CONDITIONS: dict[str, Any] = {
     "after_id": ServiceRequest.id > _AFTER_ID,
     "requested_from": ServiceRequest.requested_at >= bindparam("requested_from", type_=_MOMENT),
     "requested_before": ServiceRequest.requested_at < bindparam("requested_before", type_=_MOMENT),
+    "statuses": ServiceRequest.status == func.any(bindparam("statuses", type_=ARRAY(Text))),
     "service_codes": Service.code == func.any(bindparam("service_codes", type_=ARRAY(Text))),
 }
 

@@ -303,6 +303,16 @@ def test_services_are_told_apart(bulk: Bulk, make: Factory, format: str) -> None
 
 
 @in_every_format
+def test_statuses_are_told_apart(bulk: Bulk, make: Factory, format: str) -> None:
+    make.request("OPEN")
+    make.request("DONE", closed_after=timedelta(0))
+
+    assert bulk.ids(format, status="open") == ["OPEN"]
+    assert bulk.ids(format, status="closed", service_code="street-light-outages") == ["DONE"]
+    assert bulk.ids(format, status="open,closed") == ["OPEN", "DONE"]
+
+
+@in_every_format
 def test_districts_are_told_apart(bulk: Bulk, make: Factory, format: str) -> None:
     stamp(make, make.request("EIGHT"), "council:8", "city:boston")
     stamp(make, make.request("SEVEN"), "council:7", "city:boston")
@@ -334,6 +344,7 @@ def test_an_answer_goes_on_behind_the_last_request_received(bulk: Bulk, make: Fa
         pytest.param({"year": "9999"}, "year must be", id="the-last"),
         pytest.param({"district": "council"}, "district must be LAYER:CODE", id="no-code"),
         pytest.param({"district": ":8"}, "district must be LAYER:CODE", id="no-layer"),
+        pytest.param({"status": "half"}, "status must be open or closed", id="no-status"),
         pytest.param({"after": ["A", "B"]}, "after must be one", id="two-cursors"),
     ],
 )
