@@ -17,6 +17,13 @@ class ServiceSchema(Schema):
     group = Text(required=True)
 
 
+class ExtendedServiceSchema(ServiceSchema):
+    """The same with what extensions=true adds: what of it is an emergency, and the telephone of who comes at once.  Ours."""
+
+    emergency = Text(allow_none=True)
+    emergency_phone = Text(allow_none=True)
+
+
 class ValueSchema(Schema):
     """A choice of a list attribute: `key` is submitted, `name` is shown."""
 
@@ -45,4 +52,5 @@ class DefinitionSchema(Schema):
 
 
 SERVICES = Representation(schema=ServiceSchema, plural="services", singular="service")
+EXTENDED_SERVICES = Representation(schema=ExtendedServiceSchema, plural="services", singular="service")
 DEFINITION = Representation(schema=DefinitionSchema, singular="service_definition")

@@ -8,7 +8,7 @@ from open311.api.places import city_at
 from open311.api.respond import FORMATS, respond
 from open311.services import list_services, show_definition
 from schemas import query
-from schemas.service import DEFINITION, SERVICES
+from schemas.service import DEFINITION, EXTENDED_SERVICES, SERVICES
 
 
 def add_routes(api: Blueprint) -> None:
@@ -21,7 +21,7 @@ def add_routes(api: Blueprint) -> None:
 def show_services(format: str) -> Response:
     """GET /services.{json,xml}.  Spec 1.1.  200; 400 jurisdiction missing or a bad point; 404 jurisdiction unknown.
 
-    With lat and long: what is offered there, by the city named or else by the one that it is in.
+    Ours: extensions=true.  With lat and long: what is offered there, by the city named or else by the one that it is in.
     """
     point = query.read_point(arguments())
     if point is None:
@@ -33,7 +33,9 @@ def show_services(format: str) -> Response:
         city = found
     with driver.connection() as connection:
         rows = list_services(connection, jurisdiction_id=city.id, districts=districts)
-    return respond(SERVICES, rows, format)
+    if query.wants_extensions(arguments()):
+        return respond(EXTENDED_SERVICES, rows, format)
+    return respond(SERVICES, [row[:-2] for row in rows], format)
 
 
 @public

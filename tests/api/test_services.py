@@ -27,6 +27,21 @@ def test_each_service_has_code_name_type_and_metadata(api: Api, city: str, forma
         assert isinstance(row["metadata"], bool)
 
 
+@in_both_formats
+def test_what_is_an_emergency_is_told_to_who_asks_for_extensions(api: Api, format: str) -> None:
+    plain = {row["service_code"]: row for row in api.get("services", format, city=BOSTON).rows}
+    extended = {row["service_code"]: row for row in api.get("services", format, city=BOSTON, extensions="true").rows}
+
+    wire = extended["downed-wire"]
+    assert wire["emergency"].startswith("A wire that sparks")
+    assert wire["emergency_phone"] == "911"
+    assert extended["graffiti-removal"]["emergency"] is None
+    assert {code: {**row, "emergency": None, "emergency_phone": None} for code, row in plain.items()} == {
+        code: {**row, "emergency": None, "emergency_phone": None} for code, row in extended.items()
+    }
+    assert all("emergency" not in row for row in plain.values())
+
+
 @pytest.mark.statement(14)
 @in_each_city
 def test_codes_and_names_are_unique_in_a_city(api: Api, city: str) -> None:
