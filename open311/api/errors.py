@@ -134,9 +134,14 @@ def _later(text: str) -> Response:
 
 
 def _unforeseen(error: Exception) -> Response:
+    return _ours(500, f"something went wrong on our side; it is logged as {log_unforeseen(error)}")
+
+
+def log_unforeseen(error: Exception) -> str:
+    """Log a fault that nobody foresaw; by what it is found in the log."""
     error_id = secrets.token_hex(6)
     log.error("unforeseen", error_id=error_id, method=request.method, path=path_to_log(), exc_info=error)
-    return _ours(500, f"something went wrong on our side; it is logged as {error_id}")
+    return error_id
 
 
 def _ours(status: int, text: str) -> Response:

@@ -1,7 +1,7 @@
 """Which language a page is in, and its texts, dates and numbers in it."""
 
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from functools import cache
 from io import BytesIO
 from pathlib import Path
@@ -30,7 +30,8 @@ ARGUMENT, COOKIE = "lang", "open311_language"
 _SPOKEN, _CHOSEN = "open311.language", "open311.chosen_language"
 _TEXTS = Path(__file__).with_name("texts")
 _YEAR_SECONDS = 31_536_000
-_LOCALES = {"zh": "zh_Hans"}
+# Spanish as it is written where its point stands before the decimals, as in our hints.
+_LOCALES = {"es": "es_US", "zh": "zh_Hans"}
 # What takes less time than this is said in the next smaller unit.
 _UNIT_SHARE = 1.5
 
@@ -51,8 +52,8 @@ def speak(code: str) -> None:
 
 
 def prefer(code: str) -> None:
-    """Answer this call in a language, unless its address names one; one that we do not speak changes nothing."""
-    if code in LANGUAGES and _asked_for() is None:
+    """Answer this call in a language, unless one was chosen; one that we do not speak changes nothing."""
+    if code in LANGUAGES and _asked_for() is None and _known(asked.cookies.get(COOKIE)) is None:
         asked.environ[_SPOKEN] = code
 
 
@@ -106,6 +107,11 @@ def day(moment: datetime, zone: Any) -> str:
     return format_date(moment.astimezone(zone), "long", locale=locale())
 
 
+def month(day: date) -> str:
+    """The name of the month that a day is in."""
+    return format_date(day, "LLLL", locale=locale())
+
+
 def day_and_time(moment: datetime, zone: Any) -> str:
     """The date and the time of day, by the city's clock."""
     time = format_time(moment, "short", tzinfo=zone, locale=locale())
@@ -133,7 +139,7 @@ def prepare(templates: Environment) -> None:
     look_up: Callable[[str], str] = lambda text: _translations(language()).gettext(text)  # noqa: E731
     count: Callable[[str, str, int], str] = lambda *texts: _translations(language()).ngettext(*texts)  # noqa: E731
     templates.install_gettext_callables(look_up, count, newstyle=True)  # type: ignore[attr-defined]
-    templates.filters.update(day=day, day_and_time=day_and_time, how_long=how_long, number=number, share=share)
+    templates.filters.update(day=day, month=month, day_and_time=day_and_time, how_long=how_long, number=number, share=share)
 
 
 def _asked_for() -> str | None:

@@ -10,14 +10,16 @@ from flask import Blueprint, Flask, Response
 from flask import request as asked
 
 from db.driver import driver
+from open311.api.form import read_form
 from open311.cases.verdicts import SCORES, AlreadyAnswered, CommentTooLong, NotAsked, answer, find_question, read_comment
+from open311.config import settings
 from open311.jurisdictions import cities
 from open311.notify.following import NotFollowing, confirm, find_followed, stop
 from open311.notify.links import CONFIRM, STOP, VERDICT, ForgedLink, Link
 from open311.web import language
 from open311.web.access import NoSecretKey, see_other, with_link
 from open311.web.language import gettext as _
-from open311.web.pages import finished, page, show_city
+from open311.web.pages import answer_errors, finished, page, show_city
 from schemas.moment import whole_second
 
 _YES, _NO = "yes", "no"
@@ -33,9 +35,9 @@ def register(app: Flask) -> None:
     ):
         pages.get(f"/{purpose}/<token>")(show)
         pages.post(f"/{purpose}/<token>")(do)
-    for kind in (ForgedLink, NotFollowing, NotAsked):
+    answer_errors(pages)
+    for kind in (ForgedLink, NotFollowing, NotAsked, NoSecretKey):
         pages.register_error_handler(kind, _unknown)
-    pages.register_error_handler(NoSecretKey, _unknown)
     pages.after_request(finished)
     app.register_blueprint(pages)
 
@@ -80,8 +82,9 @@ def show_question(link: Link) -> str:
 
 @with_link(VERDICT)
 def take_answer(link: Link) -> Response | tuple[str, int]:
-    """POST /fixed/{token}: fixed (yes, no), score (1 to 5), comment.  303; 400; 404; 409 answered."""
-    form = {name: asked.form.get(name, "") for name in ("fixed", "score", "comment")}
+    """POST /fixed/{token}: fixed (yes, no), score (1 to 5), comment.  303; 400; 404; 409 answered.  Raises BadForm."""
+    sent = read_form(asked, settings())
+    form = {name: sent.first(name) for name in ("fixed", "score", "comment")}
     problems = []
     if form["fixed"] not in (_YES, _NO):
         problems.append(("fixed-yes", _("Say whether it was fixed")))

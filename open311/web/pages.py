@@ -13,7 +13,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound
 from db.driver import driver
 from geo.listing import UnknownDistrict, UnknownLayer
 from open311.api.access import asked_city, is_city_named, public, public_url
-from open311.api.errors import AWAY, answer_http, is_api, is_away, path_to_log
+from open311.api.errors import AWAY, answer_http, is_api, is_away, log_unforeseen, path_to_log
 from open311.api.form import BadForm
 from open311.cases.search import UnknownRequest
 from open311.jurisdictions import City, JurisdictionMissing, JurisdictionsDiffer, UnknownJurisdiction, cities, crest_of
@@ -47,7 +47,7 @@ STATUS: dict[type[Exception], tuple[int, str, str]] = {
     NoSecretKey: (503, marked("This cannot be done here just now"), marked("Please call the city instead.")),
     StoreAway: (503, marked("Photos cannot be kept just now"), marked("Please try again in a moment, or go on without.")),
     ServiceMissing: (400, marked("What do you want to report?"), marked("Please go back and choose a service.")),
-    MethodNotAllowed: (405, marked("This page takes nothing"), marked("Please go back and try again.")),
+    MethodNotAllowed: (405, marked("Nothing can be sent to this page"), marked("Please go back and try again.")),
     NotFound: (404, marked("We do not find this page"), marked("Its address may have been mistyped, or the page has gone.")),
 }
 _NO_DATABASE = (
@@ -71,15 +71,21 @@ def register(app: Flask, add_routes: list[Callable[[Blueprint], None]]) -> None:
     pages.get("/crest")(show_crest)
     for add in add_routes:
         add(pages)
-    for kind in STATUS:
-        pages.register_error_handler(kind, show_error)
-    for kind in AWAY:
-        pages.register_error_handler(kind, _away)
+    answer_errors(pages)
     pages.register_error_handler(JurisdictionMissing, _choose_city)
     pages.after_request(finished)
     app.register_blueprint(pages)
     app.register_error_handler(404, _nowhere)
     app.register_error_handler(405, _nowhere)
+
+
+def answer_errors(pages: Blueprint) -> None:
+    """Answer what goes wrong in these pages as a page."""
+    for kind in STATUS:
+        pages.register_error_handler(kind, show_error)
+    for kind in AWAY:
+        pages.register_error_handler(kind, _away)
+    pages.register_error_handler(Exception, show_fault)
 
 
 @public
@@ -174,6 +180,18 @@ def show_error(error: Exception) -> tuple[str, int]:
     return page("error", city=city_or_none(), headline=_(headline), advice=_(advice), status=status), status
 
 
+def show_fault(error: Exception) -> Any:
+    """A fault that nobody foresaw, as a page that says by what it is found in the log."""
+    if isinstance(error, HTTPException):
+        return answer_http(error)
+    known_as = log_unforeseen(error)
+    advice = _(
+        "Please go back and try again: what you typed is still there. If it happens again, please tell the city: %(known_as)s.",
+        known_as=known_as,
+    )
+    return page("error", city=city_or_none(), headline=_("Something went wrong on our side"), advice=advice, status=500), 500
+
+
 def _choose_city(error: Exception) -> tuple[str, int]:
     return page("cities", city=None, cities=cities().all()), 200 if asked.path == "/" else 400
 
@@ -191,7 +209,7 @@ def _nowhere(error: HTTPException) -> Any:
 def _away(error: Exception) -> Any:
     """The database cannot be reached; what it says itself is another fault."""
     if not is_away(error):
-        raise error
+        return show_fault(error)
     status, headline, advice = _NO_DATABASE
     log.error("the database does not answer", method=asked.method, path=path_to_log(), error=str(error))
     return page("error", city=None, headline=_(headline), advice=_(advice), status=status), status

@@ -79,7 +79,7 @@ def test_a_person_follows_a_report_and_hears_no_more(live: Live, visitor: Visito
     page = visitor.go(link_to(live, "follower@example.org", "stop"))
     looked_at(visitor, "stop-asked")
     page.get_by_role("button", name="Yes, send me no more").click()
-    assert "You hear no more of" in page.inner_text("[role=status]")
+    assert "You will get no more news of" in page.inner_text("[role=status]")
     looked_at(visitor, "stop-done")
     page.get_by_role("link", name="See where it stands").click()
     assert page.inner_text("h1") == "Street Light Outages"
@@ -124,4 +124,4 @@ def test_pages_behind_links_need_no_scripts(live: Live, visit: Callable[..., Vis
     assert "Thank you" in page.inner_text("[role=status]")
     page = reader.go(link_to(live, "no.scripts@example.org", "stop"))
     page.get_by_role("button", name="Yes, send me no more").click()
-    assert "You hear no more of" in page.inner_text("[role=status]")
+    assert "You will get no more news of" in page.inner_text("[role=status]")

@@ -126,7 +126,7 @@ def test_a_button_stops_and_opening_the_link_does_not(client: FlaskClient, trees
     assert answer.status_code == 303
     stopped = trees.rows("select stopped_at from follower")[0].stopped_at
     assert stopped is not None
-    assert "no more of" in client.get(link).text
+    assert "no more news of" in client.get(link).text
     close(trees, number)
     assert trees.rows("select 1 from message") == []
     client.post(link)
@@ -232,6 +232,51 @@ def test_the_log_of_a_failure_has_no_token(client: FlaskClient, trees: Working, 
         assert client.get(link).status_code == 500
 
     assert [each["path"] for each in logged] == ["/stop/<token>"]
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_fault_is_told_in_the_look_and_language_of_the_pages(
+    client: FlaskClient, trees: Working, monkeypatch: pytest.MonkeyPatch, purpose: str
+):
+    link = path(purpose, trees, reported(trees), CLOSED)
+    for name in ("find_followed", "find_question"):
+        monkeypatch.setattr(linked, name, lambda *_, **__: 1 / 0)
+
+    with capture_logs() as logged:
+        answer = client.get(f"{link}?lang=es")
+
+    assert answer.status_code == 500
+    page = html.document_fromstring(answer.text)
+    assert page.findtext(".//h1") == "Algo falló de nuestro lado"
+    assert logged[0]["error_id"] in page.text_content()
+    assert "division" not in answer.text
+
+
+def test_a_comment_that_is_far_too_large_is_told_on_a_page(client: FlaskClient, closed: tuple[str, str]):
+    body = b'--x\r\nContent-Disposition: form-data; name="comment"\r\n\r\n' + b"x" * 20_000_000 + b"\r\n--x--\r\n"
+
+    answer = client.post(closed[1], data=body, content_type="multipart/form-data; boundary=x")
+
+    assert answer.status_code == 400
+    assert html.document_fromstring(answer.text).findtext(".//h1") == "We could not read what you sent"
+
+
+def test_a_comment_that_is_too_long_is_shown_again(client: FlaskClient, closed: tuple[str, str]):
+    part = b'--x\r\nContent-Disposition: form-data; name="%s"\r\n\r\n%s\r\n'
+    body = part % (b"fixed", b"no") + part % (b"comment", b"x" * 600_000) + b"--x--\r\n"
+
+    answer = client.post(closed[1], data=body, content_type="multipart/form-data; boundary=x")
+
+    assert answer.status_code == 400
+    assert html.document_fromstring(answer.text).xpath("//*[@role='alert']//a[@href='#comment']")
+
+
+def test_the_language_that_was_chosen_stays_after_the_button(client: FlaskClient, trees: Working):
+    link = path(STOP, trees, reported(trees))
+
+    answer = client.post(f"{link}?lang=es")
+
+    assert "Ya no recibirá noticias" in client.get(answer.headers["Location"]).text
 
 
 def test_a_message_of_a_request_that_is_not_public_leads_to_no_page_of_it(trees: Working):

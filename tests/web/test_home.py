@@ -115,7 +115,7 @@ def test_what_takes_nothing_says_so_on_a_page_that_is_guarded(client: FlaskClien
     assert answer.status_code == 405
     assert "GET" in answer.headers["Allow"]
     assert "frame-ancestors 'none'" in answer.headers["Content-Security-Policy"]
-    assert "This page takes nothing" in answer.text
+    assert "Nothing can be sent to this page" in answer.text
 
 
 def test_links_of_a_page_that_is_not_there_stay_here(client: FlaskClient):
