@@ -25,6 +25,7 @@ from open311.cases.stamps import STAMP
 from open311.models import Media, Reporter, RequestEvent, Service, ServiceRequest
 from open311.notify import outbox, webhooks
 from routing.decision import Decision, candidates, decide
+from routing.models import Department
 from schemas.definition import Answers
 from schemas.submission import PERSONAL_FIELDS
 
@@ -91,6 +92,14 @@ class Receipt:
     is_new: bool = True
 
 
+@dataclass(frozen=True, kw_only=True)
+class Promise:
+    """Who answers for a request, and by when it should be done; None: nothing is promised."""
+
+    department: str
+    expected_at: datetime | None
+
+
 def route(
     connection: "Connection[Any]",
     *,
@@ -130,6 +139,12 @@ def expected_at(
     """By when a request that is received now would be done; None: nothing is promised."""
     _, _, promised = _promised(casework(connection, jurisdiction_id), service, decision, now=now)
     return promised.due_at if promised else None
+
+
+def promised(connection: "Connection[Any]", *, jurisdiction_id: int, request_id: int) -> Promise:
+    """What is promised of a request that is kept."""
+    row = _PROMISED.run(connection, jurisdiction_id=jurisdiction_id, request_id=request_id).fetchall()[0]
+    return Promise(department=row.name, expected_at=row.expected_at)
 
 
 def receive(connection: "Connection[Any]", draft: Draft, *, jurisdiction_id: int, now: datetime) -> Receipt:
@@ -355,6 +370,20 @@ _EARLIER = Statement(
     )
 )
 
+_PROMISED = Statement(
+    select(Department.name, ServiceRequest.expected_at)
+    .join(
+        Department,
+        and_(
+            Department.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
+            Department.id == ServiceRequest.department_id,
+        ),
+    )
+    .where(
+        ServiceRequest.jurisdiction_id == bindparam("jurisdiction_id", type_=BigInteger),
+        ServiceRequest.id == bindparam("request_id", type_=BigInteger),
+    )
+)
 _EVENTS = Statement(
     insert(RequestEvent).values(
         [

@@ -3,11 +3,12 @@
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from hashlib import sha256
 from typing import Any
 
 import msgspec
-from itsdangerous import BadData, URLSafeSerializer, URLSafeTimedSerializer
+from itsdangerous import BadData, SignatureExpired, URLSafeSerializer, URLSafeTimedSerializer
 
 from geo.point import Point
 from open311.api.form import Form
@@ -30,11 +31,15 @@ MAX_CHARACTERS = 20_000
 
 @dataclass(kw_only=True)
 class Draft:
-    """What was typed, by the names of POST requests, and photos that are in the store.  reference: makes it one request."""
+    """What was typed, by the names of POST requests, and photos that are in the store.  reference: makes it one request.
+
+    has_lost_photos: some were named that are kept no longer.
+    """
 
     fields: dict[str, list[str]]
     reference: str
     photos: list["KeptPhoto"] = field(default_factory=list)
+    has_lost_photos: bool = False
 
     def first(self, name: str) -> str:
         """The text of a field, empty when nothing was typed."""
@@ -79,6 +84,20 @@ class KeptPhoto:
     signed: str
 
 
+class Said(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What the last page of a report is told."""
+
+    jurisdiction_id: str
+    service_name: str
+    department: str
+    number: str | None = None
+    token: str | None = None
+    notice: str | None = None
+    expected_at: datetime | None = None
+    is_public: bool = False
+    is_written_to: bool = False
+
+
 def read_draft(form: Form, city: City) -> Draft:
     """The draft that a form carries; what is signed by nobody, too old, or of another draft is left out."""
     fields = {
@@ -90,6 +109,9 @@ def read_draft(form: Form, city: City) -> Draft:
     for signed in form.fields.get(PHOTO, ()):
         try:
             said = _photos().loads(signed, max_age=_PHOTO_SECONDS)
+        except SignatureExpired:
+            draft.has_lost_photos = True
+            continue
         except BadData:
             continue
         photo = KeptPhoto(media=_media(said[2]), signed=signed) if said[:2] == [city.id, draft.reference] else None
@@ -111,18 +133,17 @@ def keep(draft: Draft, media: NewMedia, city: City) -> None:
     draft.photos.append(KeptPhoto(media=media, signed=str(_photos().dumps([city.id, draft.reference, said]))))
 
 
-def sign_receipt(facts: Sequence[Any]) -> str:
+def sign_receipt(said: Said) -> str:
     """What the last page is told, as a part of its address."""
-    return str(_receipts().dumps(list(facts)))
+    return str(_receipts().dumps(msgspec.to_builtins(said)))
 
 
-def read_receipt(text: str) -> list[Any] | None:
-    """What the last page is told; None for what we did not write."""
+def read_receipt(text: str) -> Said | None:
+    """What the last page is told; None for what we did not write, or wrote otherwise once."""
     try:
-        said: list[Any] = _receipts().loads(text)
-    except BadData:
+        return msgspec.convert(_receipts().loads(text), Said)
+    except (BadData, msgspec.ValidationError):
         return None
-    return said
 
 
 _NAMES = ("path", "content_type", "width_pixels", "height_pixels", "size_bytes", "thumbnail_path")

@@ -14,8 +14,7 @@ from flask import request as asked
 from db.driver import driver
 from open311.api.access import asked_city, public
 from open311.api.form import Form
-from open311.cases.intake import Receipt
-from open311.cases.locating import locate
+from open311.cases.intake import Promise, Receipt, promised
 from open311.cases.photos import PhotoShelf
 from open311.cases.posting import read_posted, take_in
 from open311.config import settings
@@ -24,8 +23,8 @@ from open311.jurisdictions import City, UnknownJurisdiction, cities
 from open311.media_store import media_store
 from open311.services import find_service
 from open311.web import language
-from open311.web.access import see_other
-from open311.web.draft import Draft, new_draft, read_draft, read_receipt, sign_receipt
+from open311.web.access import require_secret_key, see_other
+from open311.web.draft import Draft, Said, new_draft, read_draft, read_receipt, sign_receipt
 from open311.web.forms import with_page_form_or
 from open311.web.language import gettext as _
 from open311.web.pages import page, url
@@ -43,8 +42,6 @@ from open311.web.report_steps import (
     WHERE,
     Found,
     Step,
-    foreseen,
-    nearby,
 )
 from open311.web.services import MAX_WORDS_CHARACTERS
 from schemas.moment import whole_second
@@ -76,6 +73,7 @@ def show_report() -> str:
 
 def show_again(form: Form) -> Response:
     """The same step once more, with what was typed, for a browser that did not get its form from us."""
+    language.speak(form.first(language.ARGUMENT))
     sent = [("continue", _("Please press the button again: the page was open for long, or this browser keeps no cookies."))]
     if form.files:
         sent.append(("files", _("Then choose your photos again: they were not kept.")))
@@ -90,26 +88,19 @@ def take_step(form: Form) -> Response:
 
 @public
 def show_reported(receipt: str) -> str:
-    """GET /reported/{receipt}: the number, and what happens now.  200; 404."""
+    """GET /reported/{receipt}: the number, and what happens now.  200; 404; 503."""
+    require_secret_key()
     said = read_receipt(receipt)
     if said is None:
         abort(404)
-    jurisdiction_id, number, token, service_name, notice, department, expected, is_public, is_written_to = said
     try:
-        city = cities().named(jurisdiction_id)
+        city = cities().named(said.jurisdiction_id)
     except UnknownJurisdiction:
         abort(404)
     return page(
         "report_done",
         city=city,
-        number=number,
-        token=token,
-        service_name=service_name,
-        notice=notice,
-        department=department,
-        expected_at=None if expected is None else datetime.fromtimestamp(expected, UTC),
-        is_public=is_public,
-        is_written_to=is_written_to,
+        said=said,
     )
 
 
@@ -130,8 +121,17 @@ def _answer(form: Form, *, problems: Found | None = None) -> Any:
     with driver.connection() as connection:
         service = find_service(connection, one_line(draft.first("service_code")), jurisdiction_id=city.id)
     step = Step(form=form, city=city, draft=draft, service=service, now=now)
+    if draft.has_lost_photos and name != PHOTO:
+        return _show(
+            PHOTO, step, problems=[("files", _("Your photos were kept for a day alone: please choose them again."))]
+        ), 400
     kind, _colon, wanted = go.partition(":")
-    if name == PHOTO and form.files and (form.first(language.ARGUMENT) or kind in ("back", "edit", "remove")):
+    if (
+        problems is None
+        and name == PHOTO
+        and form.files
+        and (form.first(language.ARGUMENT) or kind in ("back", "edit", "remove"))
+    ):
         # Chosen, and not sent yet by the button that goes on.
         _more, found = CHECKS[PHOTO](step)
         if found:
@@ -162,7 +162,7 @@ def _go_on(name: str, step: Step) -> Any:
     if more:  # there is something to choose first
         return _show(name, step, **more)
     following = CHECK if step.form.first("return") == CHECK else STEPS[STEPS.index(name) + 1]
-    if following == NEARBY and not nearby(step):
+    if following == NEARBY and not step.nearby:
         following = CONTACT
     return _checked(step) if following == CHECK else _show(following, step)
 
@@ -174,7 +174,7 @@ def _back(name: str, step: Step) -> str:
     if at == 0:
         return _what(step.city, step.draft)
     before = STEPS[at - 1]
-    if before == NEARBY and not nearby(step):
+    if before == NEARBY and not step.nearby:
         before = PHOTO
     return _show(before, step)
 
@@ -200,8 +200,6 @@ def _send(step: Step) -> Any:
     draft, city, service = step.draft, step.city, step.service
     sent = draft.sent([each.code for each in service.questions])
     posted = read_posted(sent, (), service=service, zone=city.zone, limits=settings())
-    located = locate(posted.submission, city, settings())
-    department, expected_at = foreseen(step, located)
     try:
         with (
             PhotoShelf(media_store(settings()), jurisdiction_id=city.jurisdiction_id) as shelf,
@@ -210,7 +208,7 @@ def _send(step: Step) -> Any:
             receipt = take_in(
                 connection,
                 posted,
-                located,
+                step.located,
                 city,
                 shelf,
                 channel=CHANNEL,
@@ -219,26 +217,27 @@ def _send(step: Step) -> Any:
                 kept=[each.media for each in draft.photos],
                 language=language.language(),
             )
+            answers = promised(connection, jurisdiction_id=city.id, request_id=receipt.request_id)
     except Problems as error:
         advice = _("The report cannot be sent as it is. Please look through it, and change what is wrong:")
         return _show(CHECK, step, problems=[("continue", f"{advice} {message}") for message in error.messages]), 400
-    return see_other(_reported(step, receipt, department, expected_at))
+    return see_other(_reported(step, receipt, answers))
 
 
-def _reported(step: Step, receipt: Receipt, department: str, expected_at: datetime | None) -> str:
+def _reported(step: Step, receipt: Receipt, answers: Promise) -> str:
     service = step.service
-    facts = (
-        step.city.jurisdiction_id,
-        receipt.number,
-        receipt.token,
-        service.name,
-        service.notice,
-        department,
-        None if expected_at is None else int(expected_at.timestamp()),
-        not service.new.is_private and receipt.number is not None,
-        bool(step.draft.first("email")) and service.new.type != "blackbox",
+    said = Said(
+        jurisdiction_id=step.city.jurisdiction_id,
+        number=receipt.number,
+        token=receipt.token,
+        service_name=service.name,
+        notice=service.notice,
+        department=answers.department,
+        expected_at=answers.expected_at,
+        is_public=not service.new.is_private and service.new.type != "blackbox",
+        is_written_to=bool(step.draft.first("email")) and service.new.type != "blackbox",
     )
-    return url(f"/reported/{sign_receipt(facts)}")
+    return url(f"/reported/{sign_receipt(said)}")
 
 
 def _what(city: City, draft: Draft | None, *, words: str = "") -> str:

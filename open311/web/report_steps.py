@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from typing import Any
 
 from db.driver import driver
@@ -43,9 +44,9 @@ SHOWN: dict[str, tuple[str, ...]] = {
     DETAILS: ("description", "attribute"),
     CONTACT: ("first_name", "last_name", "email", "phone"),
 }
-# What else of a form comes with its photos.
 # So far a pin may lie from the address beside it: a park is wide, and a house number is remembered badly.
 _NEAR_METRES = 500
+# What else of a form comes with its photos.
 _ROOM_BYTES = 2**18
 _AS_WRITTEN = "as-written"
 _LINES = {"first_name": "given-name", "last_name": "family-name", "phone": "tel"}
@@ -55,13 +56,49 @@ Found = list[tuple[str, str]]
 
 @dataclass(kw_only=True)
 class Step:
-    """A call of a step: the draft, what it is about, and what is wrong with it (id of the field, text)."""
+    """A call of a step: the draft, and what it is about; what is looked up for it is looked up once."""
 
     form: Form
     city: City
     draft: Draft
     service: AskedService
     now: datetime
+
+    @cached_property
+    def located(self) -> Located:
+        """Where the draft lies."""
+        sent, _problems = submission.read(self.draft.fields)
+        return locate(sent, self.city, settings())
+
+    @cached_property
+    def questions(self) -> list[dict[str, Any]]:
+        """The questions of the service's form, each with the id of its field, what was answered and what it takes."""
+        with driver.connection() as connection:
+            _code, rows = show_definition(connection, one_line(self.draft.first("service_code")), jurisdiction_id=self.city.id)
+        found = []
+        for number, row in enumerate(rows, start=1):
+            question = dict(zip(fields_of(AttributeSchema), row, strict=True))
+            name = f"attribute[{question['code']}]"
+            answers = [clean(text) for text in self.draft.fields.get(name, ()) if clean(text)]
+            found.append({**question, "id": f"question-{number}", "field": name, "answers": answers})
+        return found
+
+    @cached_property
+    def nearby(self) -> list[dict[str, Any]]:
+        """What was reported already that is likely the same, by the names of the API."""
+        address = one_line(self.draft.first("address_string"))
+        if self.located.point is None and not address:
+            return []
+        with driver.connection() as connection:
+            rows = similar_rows(
+                connection,
+                self.city,
+                self.service.new.id,
+                point=self.located.point,
+                address=address,
+                words=clean(self.draft.first("description")),
+            )
+        return [dict(zip(fields_of(SimilarSchema), row, strict=True)) for row in rows]
 
 
 def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
@@ -88,9 +125,8 @@ def _check_where(step: Step) -> tuple[dict[str, Any], Found]:
         found = place(connection, address, jurisdiction_id=city.id, city_name=city.name)
     if not isinstance(found, Unplaced):
         return {}, _reach(step, found.point)
-    located = located_of(step)
-    if located.point is not None:
-        return {}, _reach(step, located.point)
+    if step.located.point is not None:
+        return {}, _reach(step, step.located.point)
     if (is_chosen and chosen == _AS_WRITTEN) or step.form.first("step") != WHERE:
         return {}, []
     candidates = [each.line for each in found.candidates]
@@ -131,31 +167,12 @@ def _reach(step: Step, point: Point) -> Found:
     return []
 
 
-def located_of(step: Step) -> Located:
-    """Where the draft lies."""
-    sent, _problems = submission.read(step.draft.fields)
-    return locate(sent, step.city, settings())
-
-
-def _questions(step: Step) -> list[dict[str, Any]]:
-    """The questions of the service's form, each with the id of its field, what was answered and what it takes."""
-    with driver.connection() as connection:
-        _code, rows = show_definition(connection, one_line(step.draft.first("service_code")), jurisdiction_id=step.city.id)
-    found = []
-    for number, row in enumerate(rows, start=1):
-        question = dict(zip(fields_of(AttributeSchema), row, strict=True))
-        name = f"attribute[{question['code']}]"
-        answers = [clean(text) for text in step.draft.fields.get(name, ()) if clean(text)]
-        found.append({**question, "id": f"question-{number}", "field": name, "answers": answers})
-    return found
-
-
 def _check_details(step: Step) -> tuple[dict[str, Any], Found]:
     found: Found = []
     if len(clean(step.draft.first("description"))) > MAX_DESCRIPTION_CHARACTERS:
         most = language.number(MAX_DESCRIPTION_CHARACTERS)
         found.append(("description", _("Please say it in at most %(most)s characters.", most=most)))
-    asked_for = {each["code"]: each for each in _questions(step)}
+    asked_for = {each["code"]: each for each in step.questions}
     for question in step.service.questions:
         shown = asked_for[question.code]
         _answers, wrong = check([question], {question.code: shown["answers"]}, step.city.zone)
@@ -227,23 +244,6 @@ def _put(step: Step, photos: Sequence[Photo]) -> list[NewMedia]:
     return media
 
 
-def nearby(step: Step) -> list[dict[str, Any]]:
-    """What was reported already that is likely the same, by the names of the API."""
-    located, address = located_of(step), one_line(step.draft.first("address_string"))
-    if located.point is None and not address:
-        return []
-    with driver.connection() as connection:
-        rows = similar_rows(
-            connection,
-            step.city,
-            step.service.new.id,
-            point=located.point,
-            address=address,
-            words=clean(step.draft.first("description")),
-        )
-    return [dict(zip(fields_of(SimilarSchema), row, strict=True)) for row in rows]
-
-
 def _check_contact(step: Step) -> tuple[dict[str, Any], Found]:
     found: Found = []
     email = one_line(step.draft.first("email"))
@@ -255,12 +255,12 @@ def _check_contact(step: Step) -> tuple[dict[str, Any], Found]:
     return {}, found
 
 
-def foreseen(step: Step, located: Located) -> tuple[str, datetime | None]:
+def _foreseen(step: Step) -> tuple[str, datetime | None]:
     """The department that would answer, and by when."""
-    service, city = step.service, step.city
+    service, city, located = step.service, step.city, step.located
     answers, _wrong = check(
         service.questions,
-        {each["code"]: each["answers"] for each in _questions(step)},
+        {each["code"]: each["answers"] for each in step.questions},
         city.zone,
     )
     with driver.connection() as connection:
@@ -279,15 +279,15 @@ def foreseen(step: Step, located: Located) -> tuple[str, datetime | None]:
 
 
 def _facts_of_check(step: Step) -> dict[str, Any]:
-    located = located_of(step)
-    department, expected_at = foreseen(step, located)
-    given = [each for each in _questions(step) if each["answers"] and each["variable"]]
+    department, expected_at = _foreseen(step)
+    placed = step.located.placed
+    given = [each for each in step.questions if each["answers"] and each["variable"]]
     return {
         "department": department,
         "expected_at": expected_at,
         "answers": [(each["description"], _answered(each, step)) for each in given],
-        "placed": located.placed.line if located.placed else None,
-        "is_unplaced": located.unplaced_because is not None,
+        "placed": placed.line if placed else None,
+        "is_unplaced": step.located.unplaced_because is not None,
     }
 
 
@@ -311,8 +311,8 @@ CHECKS: dict[str, Callable[[Step], tuple[dict[str, Any], Found]]] = {
 FACTS: dict[str, Callable[[Step], dict[str, Any]]] = {
     PHOTO: lambda step: {"most_bytes": settings().max_body_bytes - _ROOM_BYTES, "most_photos": settings().max_photos},
     WHERE: _facts_of_where,
-    DETAILS: lambda step: {"questions": _questions(step), "most": MAX_DESCRIPTION_CHARACTERS},
-    NEARBY: lambda step: {"similar": nearby(step)},
+    DETAILS: lambda step: {"questions": step.questions, "most": MAX_DESCRIPTION_CHARACTERS},
+    NEARBY: lambda step: {"similar": step.nearby},
     CONTACT: lambda step: {"lines": _LINES},
     CHECK: _facts_of_check,
 }

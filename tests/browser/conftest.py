@@ -43,6 +43,13 @@ def browser() -> Iterator[Browser]:
         found.close()
 
 
+SMALL = """() => [...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .button')]
+  .filter(each => each.checkVisibility() && !each.matches('.hidden, .skip'))
+  .map(each => [each.outerHTML.slice(0, 120), (each.closest('label') || each).getBoundingClientRect()])
+  .filter(([, box]) => box.width && (box.height < 43.5 || box.width < 43.5))
+  .map(([text, box]) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${text}`)"""
+
+
 class Visitor:
     """A person with a browser of their own, who looks at pages of one origin.
 
@@ -75,13 +82,15 @@ class Visitor:
         return self.page
 
     def picture(self, name: str) -> None:
-        """Keep what the page looks like, at each width; where scripts run, it must have no barriers."""
-        if self.has_scripts:
-            assert self.barriers() == []
+        """Keep what the page looks like, at each width; where scripts run, it must be usable by everybody at each."""
         PICTURES.mkdir(parents=True, exist_ok=True)
         size = self.page.viewport_size
         for width in WIDTHS:
             self.page.set_viewport_size({"width": width, "height": 800})
+            if self.has_scripts:
+                assert self.barriers() == []
+                assert self.small() == []
+                assert not self.is_cut()
             self.page.screenshot(path=PICTURES / f"{name}-{width}.png", full_page=True)
         if size is not None:
             self.page.set_viewport_size(size)
@@ -94,6 +103,10 @@ class Visitor:
         return [
             f"{each['id']}: {node['target']} {node['failureSummary']}" for each in found["violations"] for node in each["nodes"]
         ]
+
+    def small(self) -> list[str]:
+        """What can be pressed and is less than 44 pixels high or wide; a field counts with its label."""
+        return list(self.page.evaluate(SMALL))
 
     def is_cut(self) -> bool:
         """Whether the page is wider than its window."""

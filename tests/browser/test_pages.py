@@ -65,15 +65,7 @@ def test_a_page_has_no_barriers_and_is_light(visitor: Visitor, number: str, path
     page.set_viewport_size({"width": 320, "height": 640})
     assert not visitor.is_cut()
     assert visitor.barriers() == []
-    assert page.evaluate(SMALL) == []
-
-
-# What can be pressed and is less than 44 pixels high or wide; a field counts with its label.
-SMALL = """() => [...document.querySelectorAll('button, input:not([type=hidden]), select, summary, nav a, .button')]
-  .filter(each => each.checkVisibility() && !each.matches('.hidden, .skip'))
-  .map(each => [each.outerHTML.slice(0, 120), (each.closest('label') || each).getBoundingClientRect()])
-  .filter(([, box]) => box.width && (box.height < 43.5 || box.width < 43.5))
-  .map(([text, box]) => `${Math.round(box.width)} x ${Math.round(box.height)}: ${text}`)"""
+    assert visitor.small() == []
 
 
 @contextmanager

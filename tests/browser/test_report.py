@@ -1,5 +1,6 @@
 """Somebody reports a problem in a browser."""
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -194,17 +195,45 @@ def test_an_error_is_told_where_one_looks_and_loses_nothing(visitor: Visitor):
     assert page.evaluate("document.activeElement.id") in ("lat", "address_string")
 
 
-def test_another_address_takes_the_pin_away(visitor: Visitor):
+def test_a_pin_stays_with_what_is_written_beside_it_until_it_is_removed(visitor: Visitor):
+    page = visitor.go(LAMP)
+    page.wait_for_selector("#map.leaflet-container")
+    assert page.locator("#pin-away").is_hidden()
+    page.click("#pin-middle")
+    expect(page.locator("#pin-says")).not_to_be_empty()
+    before = page.input_value("#lat")
+    assert before
+
+    page.fill("#address_string", "by the fountain")
+    assert page.input_value("#lat") == before
+    page.click("#pin-away")
+
+    assert (page.input_value("#lat"), page.input_value("#long")) == ("", "")
+    assert page.locator(".map-here").count() == 0
+    expect(page.locator("#pin-says")).to_have_text("There is no pin.")
+    expect(page.locator("#pin-middle")).to_be_focused()
+    assert page.input_value("#address_string") == "by the fountain"
+
+
+def test_files_that_are_too_large_together_are_told_before_they_are_sent(visitor: Visitor):
     page = visitor.go(LAMP)
     page.wait_for_selector("#map.leaflet-container")
     page.click("#pin-middle")
-    expect(page.locator("#pin-says")).not_to_be_empty()
-    assert page.input_value("#lat")
+    go_on(page)
+    go_on(page)
+    large = {"name": "large.jpg", "mimeType": "image/jpeg", "buffer": b"\xff" * 17_000_000}
 
-    page.fill("#address_string", "700 Boylston St")
+    page.set_input_files("#files", large)
+    expect(page.locator("#files-too-large")).to_contain_text("Please choose fewer, or smaller ones")
+    page.click("#continue")
 
-    assert page.input_value("#lat") == ""
-    assert page.locator(".map-here").count() == 0
+    expect(page.locator("#files")).to_be_focused()
+    expect(page.locator("#files")).to_have_accessible_description(re.compile("Please choose fewer"))
+    assert headline(page) == "Do you have a photo?"
+    visitor.picture("report-photo-too-large")
+    page.set_input_files("#files", [])
+    expect(page.locator("#files-too-large")).to_be_empty()
+    go_on(page)
 
 
 def test_another_website_cannot_send_a_report_in_somebodys_name(visit: Callable[..., Visitor], live: Live):

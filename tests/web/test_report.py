@@ -1,16 +1,21 @@
 """Reporting a problem without JavaScript, from end to end."""
 
+from hashlib import sha256
 from io import BytesIO
+from pathlib import Path
+from time import time
 from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from itsdangerous import URLSafeSerializer
 from PIL import Image
 from psycopg import Connection
 
 from open311.config import Settings
 from open311.media_store import NotKept, StoreAway, media_store
 from open311.people.files import remove_unused_files
+from open311.web import report_steps
 from tests.factories import Factory
 from tests.web.desk import parsed, text
 from tests.web.walker import Walker
@@ -289,6 +294,20 @@ def test_what_was_reported_nearby_can_be_followed_instead(lamp: Walker, make: Fa
     assert "/track/A-1#follow" in parsed(lamp.page).xpath("//main//a/@href")
 
 
+def test_what_is_nearby_is_looked_up_once_a_step(lamp: Walker, make: Factory, monkeypatch: pytest.MonkeyPatch):
+    make.request("SAME-1")
+    looked: list[Any] = []
+    look_up = report_steps.similar_rows
+    monkeypatch.setattr(report_steps, "similar_rows", lambda *given, **said: looked.append(said) or look_up(*given, **said))
+    lamp.go(**LAMP)
+    lamp.go(description="Lamp is out")
+
+    lamp.go()
+
+    assert lamp.headline == "Is it one of these?"
+    assert len(looked) == 1
+
+
 def test_a_bad_address_of_mail_is_told(lamp: Walker):
     lamp.go(**LAMP)
     lamp.go(description="Lamp is out")
@@ -401,6 +420,49 @@ def test_a_form_of_another_page_sends_nothing_and_loses_nothing(client: FlaskCli
     assert rows(connection) == []
 
 
+def test_a_form_of_another_page_puts_nothing_into_the_store(client: FlaskClient, lamp: Walker, settings: Any, tmp_path: Path):
+    settings(media_dir=str(tmp_path))
+    lamp.go(**LAMP)
+    lamp.go()
+    sent = {**lamp.filled(go="back", csrf="forged"), "files": [(BytesIO(photo()), "wall.jpg")]}
+
+    answer = client.post("/", data=sent, content_type="multipart/form-data")
+
+    assert answer.status_code == 400
+    assert parsed(answer).xpath("//main//ul[@class='photos']") == []
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
+
+
+def test_photos_that_are_kept_no_longer_are_asked_for_again(lamp: Walker, monkeypatch: pytest.MonkeyPatch):
+    lamp.go(**LAMP)
+    lamp.go()
+    lamp.go(photos=((photo(), "wall.jpg"),))
+    lamp.go()
+    monkeypatch.setattr("itsdangerous.timed.time.time", lambda: time() + 25 * 3600)
+
+    lamp.go()
+
+    assert lamp.page.status_code == 400
+    assert lamp.headline == "Do you have a photo?"
+    assert "kept for a day alone" in text(lamp.page)
+    lamp.go()
+    assert lamp.page.status_code == 200
+
+
+def test_the_last_page_says_what_was_promised_when_it_came_in(client: FlaskClient, lamp: Walker, connection: "Connection[Any]"):
+    to_check(lamp)
+    first = lamp.filled(go="next")
+    said = text(client.get(client.post("/", data=first).headers["Location"]))
+    connection.execute("update service_request set expected_at = '2031-05-06T16:00:00Z' where channel = 'portal'")
+
+    again = text(client.get(client.post("/", data=first).headers["Location"]))
+
+    assert len(rows(connection)) == 1
+    assert "Public Works Department" in said
+    assert "2031" not in said
+    assert "by May 6, 2031" in again
+
+
 def test_an_unknown_service_is_a_404_page(client: FlaskClient):
     assert client.get("/?service=no-such").status_code == 404
 
@@ -419,12 +481,36 @@ def test_a_batch_service_gives_a_token(client: FlaskClient, lamp: Walker, connec
     connection.execute("update service set type = 'batch' where code = 'street-light-outages'")
     to_check(lamp)
 
-    assert "T-" in text(client.get(lamp.go().headers["Location"]))
+    said = text(client.get(lamp.go().headers["Location"]))
+    assert "T-" in said
+    # It is, once it has its number.
+    assert "not shown in public" not in said
 
 
 @pytest.mark.parametrize("receipt", ["forged", "WyJib3N0b24uZ292Il0.x"])
 def test_a_receipt_that_we_did_not_write_is_a_404(client: FlaskClient, receipt: str):
     assert client.get(f"/reported/{receipt}").status_code == 404
+
+
+@pytest.mark.parametrize("said", [["boston.gov", "K7M-4XQ-92R", None, "Lamp"], {"jurisdiction_id": "boston.gov"}, 7, None])
+def test_a_receipt_that_we_wrote_otherwise_once_is_a_404(client: FlaskClient, settings: Any, said: Any):
+    receipt = URLSafeSerializer(settings().secret_key, salt="open311 receipt", signer_kwargs={"digest_method": sha256}).dumps(
+        said
+    )
+
+    assert client.get(f"/reported/{receipt}").status_code == 404
+
+
+def test_without_a_key_no_receipt_is_read(client: FlaskClient, settings: Any):
+    settings(secret_key="")
+    receipt = URLSafeSerializer("", salt="open311 receipt", signer_kwargs={"digest_method": sha256}).dumps(
+        {"jurisdiction_id": "boston.gov", "service_name": "Lamp", "department": "Pay at evil.example"}
+    )
+
+    answer = client.get(f"/reported/{receipt}")
+
+    assert answer.status_code == 503
+    assert "evil" not in text(answer)
 
 
 def test_a_body_that_is_too_large_is_told(lamp: Walker, settings: Any):

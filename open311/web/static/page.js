@@ -3,6 +3,9 @@
 
 (() => {
   const spoken = document.documentElement.lang || "en";
+  // As the server writes numbers.
+  const locale = spoken === "es" ? "es-US" : spoken;
+  const plurals = new Intl.PluralRules(spoken);
   // Marks a text as one to be translated, where it is said.
   const _ = (text) => text;
   const TWICE_MILLISECONDS = 5000;
@@ -16,16 +19,17 @@
     // The texts of the page's language; resolves also when they cannot be had: then English is said.
     ready: spoken === "en"
       ? Promise.resolve()
-      : fetch(`/texts.json?lang=${encodeURIComponent(spoken)}`, { signal: AbortSignal.timeout(TEXTS_MILLISECONDS) })
+      : fetch(`/texts.json?lang=${encodeURIComponent(spoken)}`, { signal: AbortSignal.timeout?.(TEXTS_MILLISECONDS) })
           .then((answer) => answer.json())
           .then((texts) => { known = texts; })
           .catch(() => {}),
     say: (text, said = {}) => fill(known[text] || text, said),
     count: (one, many, num) => {
       const forms = known[one] || [one, many];
-      const form = num === 1 ? forms[0] : forms.at(-1);
-      return fill(form, { num: num.toLocaleString(spoken) });
+      const form = forms[Math.min(plurals.resolvedOptions().pluralCategories.indexOf(plurals.select(num)), forms.length - 1)];
+      return fill(form, { num: window.open311.number(num) });
     },
+    number: (value) => value.toLocaleString(locale),
   };
 
   // Pressing twice is pressing once; who comes back by the browser's history may press again.
@@ -68,13 +72,23 @@
   // What is too large would not arrive: better said before it is sent.
   for (const input of document.querySelectorAll("[data-most-bytes]")) {
     const isTooLarge = () => [...input.files].reduce((sum, file) => sum + file.size, 0) > Number(input.dataset.mostBytes);
+    const told = Object.assign(document.createElement("p"), { className: "problem", id: `${input.id}-too-large` });
+    told.setAttribute("role", "alert");
+    input.before(told);
+    const described = input.getAttribute("aria-describedby") ?? "";
     const check = () => {
-      input.setCustomValidity(isTooLarge() ? input.dataset.tooLarge : "");
-      return input.reportValidity();
+      const isWrong = isTooLarge();
+      told.textContent = isWrong ? input.dataset.tooLarge : "";
+      input.setAttribute("aria-describedby", isWrong ? `${described} ${told.id}` : described);
+      if (isWrong) input.setAttribute("aria-invalid", "true");
+      else input.removeAttribute("aria-invalid");
+      return !isWrong;
     };
     input.addEventListener("change", check);
     input.form.addEventListener("submit", (event) => {
-      if (!check()) event.preventDefault();
+      if (check()) return;
+      event.preventDefault();
+      input.focus();
     }, { capture: true });
   }
 

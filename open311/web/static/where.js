@@ -10,7 +10,7 @@
   document.getElementById("pin").hidden = false;
   const map = window.open311.map(element);
   const facts = element.dataset;
-  const [lat, long, address, says] = ["lat", "long", "address_string", "pin-says"].map((id) => document.getElementById(id));
+  const [lat, long, away, says] = ["lat", "long", "pin-away", "pin-says"].map((id) => document.getElementById(id));
   const PLACED_ZOOM = 17;
   let pin = null;
   let asking = 0;
@@ -40,6 +40,7 @@
       pin.on("dragend", () => put(pin.getLatLng()));
     }
     pin.setLatLng(place);
+    away.hidden = false;
     if (!isTyped) {
       lat.value = place.lat.toFixed(6);
       long.value = place.lng.toFixed(6);
@@ -47,19 +48,20 @@
     tell(place);
   }
 
-  function forget() {
-    pin?.remove();
+  function remove() {
+    pin.remove();
     pin = null;
     lat.value = "";
     long.value = "";
     asking += 1;
-    says.textContent = "";
+    away.hidden = true;
+    document.getElementById("pin-middle").focus();
+    says.textContent = say(_("There is no pin."));
   }
 
   map.on("click", (event) => put(event.latlng));
   document.getElementById("pin-middle").addEventListener("click", () => put(map.getCenter()));
-  // Who writes another address means that one.
-  address.addEventListener("input", forget);
+  away.addEventListener("click", remove);
   for (const field of [lat, long]) {
     field.addEventListener("change", () => {
       const at = [Number(lat.value), Number(long.value)];
