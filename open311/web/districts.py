@@ -95,6 +95,8 @@ def follow_district(form: Form, layer: str, code: str) -> Response | tuple[str, 
     """POST /districts/{layer}/{code}: email, rhythm (day, week).  303 a letter goes out; 400; 404; 503."""
     city, email = asked_city(), letters.typed(form)
     rhythm = DAY if form.first("rhythm") == DAY else WEEK
+    if "\0" in layer + code:
+        raise UnknownDistrict(f"{layer}:{code}")
     wish = Wish(email=email, language=language.language(), district=(layer, code), rhythm=rhythm)
 
     def write() -> None:
@@ -126,14 +128,14 @@ def _district(layer: str, code: str, *, email: str = "", problems: Found = ()) -
         boundary_id = _boundary_id(connection, city, layer, code, now)
         waiting = figures_of(connection, jurisdiction_id=city.id, boundary_id=boundary_id, now=now)
         ages = ages_of(connection, jurisdiction_id=city.id, boundary_id=boundary_id, now=now)
-        own, before, whole = (
-            _card(connection, city, arguments, now=now)
-            for arguments in (
-                {"district": [f"{layer}:{code}"], "period": [str(year)]},
-                {"district": [f"{layer}:{code}"], "period": [str(year - 1)]},
-                {"period": [str(year)]},
-            )
+        this = {"district": [f"{layer}:{code}"]}
+        own, before, whole, whole_before = (
+            next(iter(_cards(connection, city, {**of, "period": [str(each)]}, now=now)), None)
+            for of, each in ((this, year), (this, year - 1), ({}, year), ({}, year - 1))
         )
+        months = _cards(connection, city, {**this, "period": [str(year)], "trend": ["true"]}, now=now)
+        if whole_before is None or whole_before.figures["received"] == 0:
+            before = None  # nothing was recorded yet, which is not the same as that nothing happened
         layer_name = next(each.name for each in layers_of(connection, jurisdiction_id=city.id, at=now) if each.code == layer)
     return page(
         "district",
@@ -148,6 +150,9 @@ def _district(layer: str, code: str, *, email: str = "", problems: Found = ()) -
         ages=None if ages is None else list(zip(_AGES, ages, strict=True)),
         year=year,
         years=range(this_year, this_year - _YEARS, -1),
+        is_running=year == this_year,
+        has_year_before=before is not None,
+        months=[(each.period.first_month, each.figures["received"], each.figures["closed"]) for each in months],
         figures=_compared(own, before, whole),
         own=own,
         neighbours=[(each_code, each_name, figures) for each_code, each_name, figures in own.neighbours] if own else [],
@@ -164,12 +169,12 @@ def _boundary_id(connection: Any, city: City, layer: str, code: str, now: dateti
     return boundaries_of(connection, [(layer, code)], jurisdiction_id=city.id, now=now)[layer][0]
 
 
-def _card(connection: Any, city: City, arguments: Mapping[str, Sequence[str]], *, now: datetime) -> Scorecard | None:
-    """The scorecard asked for; None when there is none: not counted yet, or not drawn then."""
+def _cards(connection: Any, city: City, arguments: Mapping[str, Sequence[str]], *, now: datetime) -> list[Scorecard]:
+    """The scorecards asked for; none when there are none: not counted yet, or not drawn then."""
     try:
-        return next(iter(scorecards(connection, city, read(arguments, zone=city.zone, now=now), now=now)), None)
+        return scorecards(connection, city, read(arguments, zone=city.zone, now=now), now=now)
     except (NotCountedYet, UnknownDistrict, Problems):
-        return None
+        return []
 
 
 def _compared(*cards: Scorecard | None) -> list[tuple[str, list[str | None]]]:
@@ -192,7 +197,7 @@ def _hours(value: float) -> str:
 # What is shown of a scorecard, what it is called, and how its value is said.
 _FIGURES: dict[str, tuple[str, Callable[[Any], str]]] = {
     "received": (marked("Reported"), language.number),
-    "closed": (marked("Closed"), language.number),
+    "closed": (marked("Reports closed"), language.number),
     "open": (marked("Open at the end"), language.number),
     "open_overdue": (marked("Open and later than promised"), language.number),
     "on_time_share": (marked("Promises kept"), language.share),
@@ -224,6 +229,8 @@ def _links(city: City, district: str, year: int) -> dict[str, str]:
         "layer": f"{base}/scorecards.csv?{urlencode(of_layer)}",
         "rss": f"{base}/requests.rss?{query}",
         "scorecard": f"{base}/scorecards.csv?{query}&period={year}",
+        "months": f"{base}/scorecards.csv?{query}&period={year}&trend=true",
+        "map": url("/map", district=district, status="open"),
     }
 
 

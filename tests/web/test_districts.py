@@ -1,5 +1,8 @@
 """The pages of districts."""
 
+from datetime import timedelta
+from urllib.parse import urlsplit
+
 import pytest
 from flask.testing import FlaskClient
 from psycopg import Connection
@@ -25,6 +28,11 @@ def lie_in(connection: "Connection[object]", code: str) -> None:
         "where l.code = 'council' and b.code = %s on conflict do nothing",
         [code],
     )
+
+
+def this_year() -> int:
+    """The year, by the city's clock."""
+    return NOW.astimezone(cities().named("boston.gov").zone).year
 
 
 def ages(client: FlaskClient) -> list[str]:
@@ -82,15 +90,67 @@ def test_the_scorecard_is_beside_last_years_and_the_citys(client: FlaskClient, m
     lie_in(connection, "8")
     rollups.refresh(connection, jurisdiction_id=cities().named("boston.gov").id, now=NOW)
 
-    year = NOW.astimezone(cities().named("boston.gov").zone).year
+    year = this_year()
     page = parsed(client.get(EIGHT))
     (table,) = page.xpath("//table[caption[@id='figures-title']]")
 
     heads = [each.text_content() for each in table.xpath("./thead//th")]
-    assert heads == [str(year), str(year - 1), f"City, {year}", "Middle district"]
+    assert heads == [f"{year} so far", f"All of {year - 1}", f"City, {year}", "Median of the districts"]
     rows = {row.findtext("th"): [cell.text_content() for cell in row.findall("td")] for row in table.xpath("./tbody/tr")}
     assert rows["Reported"][0] == rows["Reported"][2] == "1"
+    # Before the first report nothing is known, which is not zero.
+    assert rows["Reported"][1].startswith("-")
+    assert f"Nothing was recorded here in {year - 1}." in page.text_content()
     assert page.xpath("//h2[@id='neighbours']")
+
+
+def test_the_months_of_the_year_are_shown_with_their_figures(
+    client: FlaskClient, make: Factory, connection: "Connection[object]"
+):
+    make.request(age=DAY)
+    make.request(age=DAY, closed_after=timedelta(0))
+    lie_in(connection, "8")
+    boston = cities().named("boston.gov")
+    rollups.refresh(connection, jurisdiction_id=boston.id, now=NOW)
+
+    page = parsed(client.get(EIGHT))
+
+    rows = [
+        [row.findtext("th"), *(cell.text_content() for cell in row.findall("td")[:2])]
+        for row in page.xpath("//table[@aria-labelledby='months-title']/tbody/tr")
+    ]
+    month = (NOW - DAY).astimezone(boston.zone).strftime("%B")
+    assert [month, "2", "1"] in rows
+    assert sum(int(received) for _month, received, _closed in rows) == 2
+    (table,) = [link for link in page.xpath("//main//a/@href") if "trend=true" in link]
+    lines = client.get(urlsplit(table)._replace(scheme="", netloc="").geturl()).text.splitlines()
+    assert len(lines) == len(rows) + 1
+
+
+def test_the_open_reports_are_one_click_from_the_map_and_the_list(
+    client: FlaskClient, make: Factory, connection: "Connection[object]"
+):
+    make.request(number="IN-1")
+    make.request(number="IN-2", closed_after=timedelta(0))
+    lie_in(connection, "8")
+    make.request(number="OUT-1")
+
+    (link,) = parsed(client.get(EIGHT)).xpath("//main//a[contains(@href, '/map')]/@href")
+    listed = text(client.get(link))
+
+    assert "IN-1" in listed
+    assert "IN-2" not in listed
+    assert "OUT-1" not in listed
+
+
+@pytest.mark.parametrize("path", ["/districts/council/%00", "/districts/%00/8", "/districts/council/a%00b"])
+def test_a_district_that_cannot_be_is_a_404_also_to_who_sends_the_form(client: FlaskClient, path: str):
+    browser = Browser(client)
+    (form,) = [form for form in parsed(browser.get(EIGHT)).forms if form.method == "POST"]
+    sent = {**dict(form.form_values()), "email": "office@example.org"}
+
+    assert browser.get(path).status_code == 404
+    assert browser.post(path, **sent).status_code == 404
 
 
 def test_without_figures_the_page_says_so(client: FlaskClient):
@@ -102,7 +162,7 @@ def test_a_year_that_is_none_is_this_one(client: FlaskClient, period: str):
     answer = client.get(EIGHT, query_string={"period": period})
 
     assert answer.status_code == 200
-    assert parsed(answer).xpath("//select/option[@selected]") is not None
+    assert parsed(answer).xpath("string(//select/option[@selected])") == str(this_year())
     assert parsed(answer).xpath("//script[not(@src)]") == []
 
 
