@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import groupby
+from math import ceil
 from typing import Any
 from urllib.parse import urlencode
 
@@ -63,18 +64,19 @@ def show_map() -> str | tuple[str, int]:
     found = Listed(requests=[], total=0, page=1, has_more=False)
     try:
         found = _listed({**given, **_page_of(arguments())}, city, now=now)
+        if found.total and not found.requests:  # a page behind the last one
+            found = _listed({**given, "page": [str(ceil(found.total / PAGE_ROWS))]}, city, now=now)
     except Problems as error:
         problems = list(dict.fromkeys(_advice(message) for message in error.messages))
     with driver.connection() as connection:
         services = directory(connection, jurisdiction_id=city.id, at=now)
         layers = layers_of(connection, jurisdiction_id=city.id, at=now)
         drawn = drawn_districts(connection, jurisdiction_id=city.id, at=now)
-    values = _values(
-        given,
-        services={each.code for each in services},
-        districts={f"{row[0]}:{row[1]}" for row in drawn},
-        wrong={name for name, _text in problems},
-    )
+    values = {name: ",".join(one_line(text) for text in given[name]) for name in FIELDS if name in given}
+    names = {
+        "service_code": {each.code: each.name for each in services},
+        "district": {f"{row[0]}:{row[1]}": row[2] for row in drawn},
+    }
     shown = page(
         "map",
         city=city,
@@ -82,7 +84,13 @@ def show_map() -> str | tuple[str, int]:
         problems=problems,
         wrong=dict(problems),
         values=values,
-        others=[(name, text) for name, texts in given.items() if name not in values for text in texts],
+        several={
+            name: _named(values[name], known) for name, known in names.items() if values.get(name, "") not in ("", *known)
+        },
+        others=[(name, text) for name, texts in given.items() if name not in FIELDS for text in texts],
+        is_part="bbox" in given,
+        is_sorted="sort" in given,
+        most_rows=settings().max_page_rows,
         is_of_late=not any(name in given for name in _LIFTING),
         found=found,
         is_filtered=any(given.values()),
@@ -141,24 +149,9 @@ def _link(path: str, given: Mapping[str, Sequence[str]], city: City, **more: str
     return f"{path}?{urlencode(said, doseq=True)}" if said else path
 
 
-def _values(
-    given: Mapping[str, Sequence[str]],
-    *,
-    services: set[str],
-    districts: set[str],
-    wrong: set[str],
-) -> dict[str, str]:
-    """What stands in the fields of the form: of what is given, all that a field can hold, and what is wrong."""
-    known = {"service_code": services, "status": set(query.STATUSES), "district": districts}
-    values = {}
-    for name, texts in given.items():
-        if name not in FIELDS:
-            continue
-        text = one_line(texts[0])
-        fits = text in known[name] if name in known else name == "q" or _DAY.fullmatch(text) is not None
-        if name in wrong or (len(texts) == 1 and fits):
-            values[name] = text
-    return values
+def _named(codes: str, known: Mapping[str, str]) -> str:
+    """What several codes are called, for a field that has one of its own for each."""
+    return ", ".join(known.get(code.strip(), code.strip()) for code in codes.split(","))
 
 
 def _advice(message: str) -> tuple[str, str]:
@@ -174,6 +167,6 @@ _ADVICE = {
     "q": marked("Enter fewer words."),
     "status": marked("Choose a status."),
     "district": marked("Choose a district."),
-    "start_date": marked("Enter a day that is not after the last one, and not too long before it."),
+    "start_date": marked("Enter a day like 2026-01-31 that is not after the last one, and not too long before it."),
     "end_date": marked("Enter a day like 2026-01-31."),
 }

@@ -132,17 +132,54 @@ def test_what_is_wrong_is_said_in_the_language_of_the_page(client: FlaskClient):
     assert "must be" not in said
 
 
-def test_filters_that_no_field_can_hold_go_along_unseen(client: FlaskClient):
-    page = parsed(
-        client.get(
-            "/map?service_code=street-light-outages,abandoned-bicycle&start_date=2026-01-01T00:00:00Z&end_date=2026-01-31"
-        )
-    )
+@pytest.mark.parametrize(
+    "query",
+    ["service_code=street-light-outages,abandoned-bicycle", "service_code=street-light-outages&service_code=abandoned-bicycle"],
+)
+def test_what_a_field_has_no_choice_for_is_one_of_its_own(client: FlaskClient, query: str):
+    page = parsed(client.get(f"/map?{query}&start_date=2026-01-01T00:00:00Z&end_date=2026-01-31&bbox=-72,42,-70,43"))
 
-    assert page.xpath("//input[@type='hidden' and @name='service_code']/@value") == ["street-light-outages,abandoned-bicycle"]
-    assert page.xpath("//input[@type='hidden' and @name='start_date']/@value") == ["2026-01-01T00:00:00Z"]
-    assert page.xpath("//input[@id='start_date']/@value") == [""]
-    assert page.xpath("//input[@id='end_date']/@value") == ["2026-01-31"]
+    (chosen,) = page.xpath("//select[@id='service_code']/option[@selected]")
+    assert chosen.get("value") == "street-light-outages,abandoned-bicycle"
+    assert chosen.text == "Street Light Outages, Abandoned Bicycle"
+    # What is chosen instead is then all that is sent.
+    assert page.xpath("//form[@id='filters']//input[@type='hidden']/@name") == ["bbox"]
+    assert page.xpath("//input[@id='start_date']/@type") == ["text"]
+    assert page.xpath("//input[@id='start_date']/@value") == ["2026-01-01T00:00:00Z"]
+    assert page.xpath("//input[@id='end_date']/@type") == ["date"]
+
+
+def test_a_part_of_the_map_is_said_to_be_one(client: FlaskClient, make: Factory):
+    make.request("IN", lat=42.35, long=-71.06)
+    make.request("OUT", lat=42.30, long=-71.10)
+
+    page = client.get("/map?bbox=-71.07,42.34,-71.05,42.36&status=open")
+    assert "Only what lies in a part of the map is listed." in text(page)
+    assert "OUT" not in text(page)
+    (whole,) = [each.get("href") for each in parsed(page).xpath("//main//a") if each.text == "List the whole city"]
+
+    assert "OUT" in text(client.get(whole))
+    assert "status=open" in whole
+
+
+def test_a_page_behind_the_last_one_is_the_last_one(client: FlaskClient, make: Factory):
+    for _each in range(51):
+        make.request()
+
+    page = client.get("/map?page=700")
+
+    assert len(parsed(page).xpath("//table[@class='list']/tbody/tr")) == 1
+    assert "51 reports" in text(page)
+
+
+def test_in_another_order_nothing_is_called_newer(client: FlaskClient, make: Factory):
+    for _each in range(51):
+        make.request()
+
+    page = parsed(client.get("/map?sort=requested_datetime&page=2"))
+
+    assert page.xpath("//a[@rel='prev']/text()") == ["Previous page"]
+    assert page.xpath("//table[@class='list']/caption/text()") == ["Reports"]
 
 
 @pytest.mark.parametrize(("query", "is_said"), [("", True), ("q=lamp", True), ("start_date=2026-01-01", False)])

@@ -58,8 +58,11 @@
   }
 
   function show(found) {
+    // Whoever opened a circle by keyboard stays on the map.
+    const isWithin = element.contains(document.activeElement);
     pins.clearLayers();
     for (const each of merged(found)) put(each);
+    if (isWithin && !element.contains(document.activeElement)) element.focus();
   }
 
   // A cluster that cannot be taken apart by going nearer is told as a list.
@@ -80,11 +83,11 @@
     const size = sizeOf(total);
     const states = isOne
       ? say(open ? _("open") : _("closed"))
-      : say(_("%(open)s of them open"), { open: open.toLocaleString(window.open311.language) });
+      : say(_("%(open)s of them open"), { open: window.open311.number(open) });
     const here = count(...ngettext("%(num)s report here", "%(num)s reports here"), total);
     const title = `${isOne && name ? `${name}, ${number}` : here}, ${states}`;
     const marker = L.marker([lat, long], {
-      icon: pin(isOne ? "" : total.toLocaleString(window.open311.language), open ? "open" : "closed", size), title, alt: title,
+      icon: pin(isOne ? "" : window.open311.number(total), open ? "open" : "closed", size), title, alt: title,
     }).addTo(pins);
     marker.on("click keypress", (event) => {
       if (event.type === "keypress" && event.originalEvent.key !== "Enter") return;
@@ -102,12 +105,24 @@
     location.search = query.toString();
   }
 
+  // The part of the map that is seen, of the part that is listed.
+  const part = (new URLSearchParams(location.search).get("bbox") ?? "").split(",").map(Number);
+  function seen() {
+    const bounds = map.getBounds();
+    if (part.length !== 4 || !part.every(Number.isFinite)) return bounds;
+    const [west, south, east, north] = part;
+    return L.latLngBounds(
+      [Math.max(south, bounds.getSouth()), Math.max(west, bounds.getWest())],
+      [Math.min(north, bounds.getNorth()), Math.min(east, bounds.getEast())],
+    );
+  }
+
   let asking = 0;
   // At first all of them are shown, unless the address says which part.
   let isFirst = !new URLSearchParams(location.search).get("bbox");
   async function drawClusters() {
     const mine = ++asking;
-    const bounds = map.getBounds();
+    const bounds = seen();
     const query = new URLSearchParams(location.search);
     for (const name of ["page", "bbox", "lang", "q"]) query.delete(name);
     for (const [name, value] of [...query]) if (!value) query.delete(name);
@@ -127,7 +142,9 @@
       }
       show(clusters.map((each) => ({ ...each, total: each.count, box: each.bbox, number: each.service_request_id })));
       const total = clusters.reduce((sum, each) => sum + each.count, 0);
-      says.textContent = count(...ngettext("The map shows %(num)s report.", "The map shows %(num)s reports."), total);
+      says.textContent = count(...ngettext(
+        "The map shows %(num)s report. What has no place is in the list alone.", "The map shows %(num)s reports. What has no place is in the list alone.",
+      ), total);
     } catch {
       says.textContent = say(_("The map cannot be filled just now; the list below is complete."));
     }
