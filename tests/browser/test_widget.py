@@ -1,6 +1,5 @@
 """The widget on a page of another origin: reports, the map, tracking; under a strict policy, by keyboard, in Spanish."""
 
-import gzip
 import re
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -338,6 +337,66 @@ def test_an_answer_that_is_lost_on_the_way_is_told_and_sending_again_makes_no_se
     refusals_are_told(visitor)
 
 
+def test_what_is_changed_after_a_lost_answer_is_sent(guest: Callable[..., Visitor], portal: Portal, live: Live):
+    visitor = guest(portal.page(portal.element("report", 'service="street-light-outages"')))
+    page = visitor.page
+    walk_to_the_end(page, address="103-105 Brooks St Brighton MA 02135", description="Before it was changed")
+
+    def lose(route: Route) -> None:
+        if route.request.method == "POST":
+            route.fetch()
+        route.abort()
+
+    page.route("**/requests.json*", lose)
+    page.get_by_role("button", name="Send the report").click()
+    expect(page.get_by_role("alert")).to_contain_text("cannot be reached")
+    page.unroute_all()
+    page.get_by_role("button", name="Change: Description").click()
+    page.get_by_label("Describe it in your own words").fill("After it was changed")
+    go_on(page)
+    go_on(page)
+    page.get_by_role("button", name="Send the report").click()
+
+    expect(page.get_by_role("heading", name="Your report was sent")).to_be_visible()
+    ((number, *_),) = rows(live, "After it was changed")
+    expect(page.locator(".panel .number")).to_have_text(number)
+    assert len(rows(live, "Before it was changed")) == 1
+    refusals_are_told(visitor)
+
+
+def test_what_is_refused_is_told_in_plain_words_of_the_language_and_no_more_once_it_is_mended(
+    guest: Callable[..., Visitor], portal: Portal
+):
+    visitor = guest(
+        portal.page(portal.element("report", 'service="street-light-outages"'), lang="es"),
+        geolocation={"latitude": 40.0, "longitude": -71.0},
+        permissions=["geolocation"],
+    )
+    page = visitor.page
+    page.get_by_role("button", name="Usar mi ubicación").click()
+    page.wait_for_timeout(300)
+    page.locator("button[type=submit]").click()
+    expect(page.get_by_role("alert")).to_contain_text("Este lugar está fuera de City of Boston.")
+    address = page.get_by_label("Dirección o cruce de calles")
+    expect(address).to_have_accessible_description(re.compile("Este lugar está fuera de City of Boston"))
+    page.get_by_role("button", name="Quitar la marca").click()
+    address.fill("700 Boylston St")
+    page.locator("button[type=submit]").click()
+    page.locator("open311-report #photo").set_input_files({"name": "nota.txt", "mimeType": "text/plain", "buffer": b"no photo"})
+    page.locator("button[type=submit]").click()
+    page.locator("button[type=submit]").click()
+    page.get_by_role("button", name="Enviar el reporte").click()
+
+    alert = page.get_by_role("alert")
+    expect(alert).to_contain_text("“nota.txt”")
+    assert not re.search(r"\b(is|must|send|file)\b", alert.inner_text())
+    alert.get_by_role("link").click()
+    expect(page.locator("open311-report #photo")).to_be_focused()
+    page.get_by_role("button", name="Atrás").click()
+    expect(address).not_to_have_accessible_description(re.compile("City of Boston"))
+    refusals_are_told(visitor)
+
+
 def test_a_key_of_another_origin_is_refused_and_nothing_is_lost(guest: Callable[..., Visitor], portal: Portal, live: Live):
     with live.connect() as connection:
         key = create_key(
@@ -630,13 +689,114 @@ def test_a_language_without_texts_is_english_from_left_to_right(guest: Callable[
     assert (root.get_attribute("lang"), root.get_attribute("dir")) == ("en", "ltr")
 
 
-def test_the_script_works_as_a_module_too(guest: Callable[..., Visitor], portal: Portal):
-    visitor = guest(portal.page(portal.element("track"), lang="es", script="type=module"))
+def test_what_is_an_emergency_is_said_before_anything_is_asked(guest: Callable[..., Visitor], portal: Portal):
+    visitor = guest(portal.page(portal.element("report")))
+    page = visitor.page
+    expect(page.get_by_text("Is somebody in danger?")).to_be_visible()
+    assert page.locator("open311-report a[href='tel:911']").first.is_visible()
+    page.get_by_label("Search in your own words").fill("downed wire")
+    page.get_by_role("button", name="Downed Wire").click()
+
+    expect(page.get_by_text("A wire that sparks")).to_be_visible()
+    visitor.picture("widget-report-emergency")
+
+
+def test_of_a_private_service_nobody_is_told_that_everybody_reads_it(guest: Callable[..., Visitor], portal: Portal):
+    body = portal.element("report", 'service="public-disclosure"', jurisdiction="seattle.gov")
+    page = guest(portal.page(body)).page
+    page.get_by_label("Address or crossing").fill("600 4th Ave")
+    go_on(page)
+
+    expect(page.get_by_label("Describe it in your own words")).to_be_visible()
+    assert "Everybody" not in page.locator("open311-report").inner_text()
+
+
+def test_the_focus_is_never_lost(guest: Callable[..., Visitor], portal: Portal):
+    visitor = guest(portal.page(portal.element("report", 'service="street-light-outages"') + portal.element("map")))
+    page = visitor.page
+    expect(page.get_by_role("heading", name="Where is it?")).to_be_visible()
+    page.get_by_role("application", name="Map to put a pin on").focus()
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="Remove the pin").click()
+    expect(page.get_by_label("Address or crossing")).to_be_focused()
+
+    page.get_by_text("The map as a table").click()
+    page.locator("open311-map tbody button", has_text="Zoom in").first.click()
+    expect(page.get_by_role("application", name="Map of reports")).to_be_focused()
+
+    walk_to_the_end(page, address="103-105 Brooks St Brighton MA 02135", description="Focus")
+    page.get_by_role("button", name="Send the report").click()
+    page.get_by_role("button", name="Report something else").click()
+    expect(page.get_by_role("heading", name="Where is it?")).to_be_focused()
+
+
+def test_a_place_with_many_reports_leads_to_all_of_them(guest: Callable[..., Visitor], portal: Portal, live: Live):
+    with live.connect() as connection:
+        connection.execute(
+            "insert into service_request (jurisdiction_id, number, service_id, department_id, status, case_status, channel, "
+            "requested_at, updated_at, location, is_public) "
+            "select jurisdiction_id, 'MANY-' || n, service_id, department_id, 'open', 'open', 'app', "
+            "now() - interval '1 hour', now(), st_setsrid(st_makepoint(-70.99, 42.33), 4326), true "
+            "from (select * from service_request where is_public limit 1) r, generate_series(1, 60) n"
+        )
+    page = guest(portal.page(portal.element("map"))).page
+    page.get_by_role("status").wait_for()
+    page.get_by_text("The map as a table").click()
+    for _ in range(12):
+        row = page.locator("open311-map tbody tr", has_text="-70.9900")
+        if row.get_by_role("button", name="List").count():
+            break
+        row.get_by_role("button").first.click()
+        page.wait_for_timeout(700)
+    row.get_by_role("button", name="List").click()
+
+    expect(page.locator("open311-map h3")).to_have_text("60 reports at this place")
+    page.get_by_role("link", name="List all of them").click()
+    expect(page.locator("main > p[role=status]")).to_contain_text("60 reports")
+    with live.connect() as connection:
+        connection.execute("delete from service_request where number like 'MANY-%'")
+
+
+def test_an_element_that_was_changed_while_it_was_away_begins_anew(guest: Callable[..., Visitor], portal: Portal):
+    visitor = guest(portal.page(portal.element("track", 'number="A-1"')))
+    page = visitor.page
+    expect(page.get_by_label("Number of the report")).to_have_value("A-1")
+    page.evaluate(
+        "() => { const it = document.querySelector('open311-track'); const beside = it.parentElement; it.remove(); "
+        "it.setAttribute('number', 'B-2'); it.setAttribute('lang', 'es'); beside.append(it); }"
+    )
+
+    expect(page.get_by_role("button", name="Consultar")).to_be_visible()
+    expect(page.get_by_role("alert")).to_be_visible()
+    assert page.locator("open311-track input").input_value() == "B-2"
+    refusals_are_told(visitor)
+
+
+def test_a_page_whose_styles_reach_everything_leaves_it_readable(guest: Callable[..., Visitor], portal: Portal):
+    page = guest(portal.page(portal.element("track"))).page
+    page.evaluate(
+        "document.styleSheets[0].insertRule('* { display: inline; text-indent: -999px; white-space: nowrap; "
+        "text-transform: uppercase; -webkit-text-fill-color: transparent }')"
+    )
+
+    found = page.locator("open311-track .root label").evaluate(
+        "each => [getComputedStyle(each).textIndent, getComputedStyle(each).whiteSpace, getComputedStyle(each).textTransform, "
+        "getComputedStyle(each).webkitTextFillColor === getComputedStyle(each).color, "
+        "getComputedStyle(each.getRootNode().host).display]"
+    )
+    assert found == ["0px", "normal", "none", True, "block"]
+
+
+def test_the_script_works_as_a_module_too_beside_others_of_its_name(guest: Callable[..., Visitor], portal: Portal):
+    portal.pages["/chat/widget.js"] = ""
+    body = f'<script src="{portal.url}/chat/widget.js"></script>{portal.element("track")}'
+    visitor = guest(portal.page(body, lang="es", script="type=module"))
 
     expect(visitor.page.get_by_role("button", name="Consultar")).to_be_visible()
 
 
-def test_the_script_is_small():
-    content = (CHECKOUT / "open311/web/static/widget.js").read_bytes()
+def test_the_script_is_small(live: Live):
+    answer = live.call("GET", "/widget.js", headers={"Accept-Encoding": "gzip"})
 
-    assert len(gzip.compress(content, compresslevel=6)) < MOST_BYTES
+    assert answer.headers["Content-Encoding"] == "gzip"
+    assert len(answer.body) < MOST_BYTES

@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import re
 
 import pytest
 from flask.testing import FlaskClient
@@ -30,6 +31,21 @@ def test_what_is_worth_it_is_packed_for_who_takes_that(client: FlaskClient, path
     assert "Accept-Encoding" in packed.headers["Vary"]
     assert len(packed.data) < len(plain.data)
     assert len(gzip.decompress(packed.data)) == pytest.approx(len(plain.data), abs=200)
+
+
+def test_our_scripts_are_sent_without_comments_and_do_the_same(client: FlaskClient):
+    source = (files.FOLDER / "widget.js").read_text(encoding="utf-8")
+    sent = client.get("/widget.js").text
+
+    assert "/**" in source
+    assert "/**" not in sent
+    assert not re.search(r"^\s*//", sent, re.MULTILINE)
+    # All else is as it was written.
+    left = iter(sent.splitlines())
+    for line in source.splitlines():
+        if not re.fullmatch(r"\s*(//.*|/\*.*\*/)", line):
+            assert next(left) == line
+    assert list(left) == []
 
 
 def test_scripts_are_told_their_texts_in_a_language(client: FlaskClient):

@@ -6,8 +6,8 @@
  */
 "use strict";
 {
-  // A module does not know its own address.
-  const SCRIPT = document.currentScript?.src || document.querySelector('script[src*="/widget.js"]')?.src || document.baseURI;
+  // A module is told its own address by where an error in it stands: import.meta is none of a plain script's words.
+  const SCRIPT = document.currentScript?.src || /https?:\S+?(?=:\d+:\d+)/.exec(new Error().stack)?.[0] || document.baseURI;
   const ENGLISH = "en";
   const SVG = "http://www.w3.org/2000/svg";
   const MOST_CHARACTERS = 4000;
@@ -74,6 +74,8 @@
     constructor(code, texts) {
       this.code = code;
       const rules = new Intl.PluralRules(code);
+      // As on our pages.
+      this.locale = code === "es" ? "es-US" : code;
       const { pluralCategories } = rules.resolvedOptions();
       this._ = (text, said) => filled(texts[text] ?? text, said);
       this.ngettext = (one, many, num) => {
@@ -84,15 +86,15 @@
     }
 
     number(value) {
-      return new Intl.NumberFormat(this.code, { maximumFractionDigits: 2 }).format(value);
+      return new Intl.NumberFormat(this.locale, { maximumFractionDigits: 2 }).format(value);
     }
 
     day(text) {
-      return new Intl.DateTimeFormat(this.code, { dateStyle: "long" }).format(new Date(text));
+      return new Intl.DateTimeFormat(this.locale, { dateStyle: "long" }).format(new Date(text));
     }
 
     dayAndTime(text) {
-      return new Intl.DateTimeFormat(this.code, { dateStyle: "long", timeStyle: "short" }).format(new Date(text));
+      return new Intl.DateTimeFormat(this.locale, { dateStyle: "long", timeStyle: "short" }).format(new Date(text));
     }
   }
 
@@ -132,12 +134,14 @@
     }
 
     connectedCallback() {
-      // One that is moved keeps what was typed.
+      // One that is moved as it is keeps what was typed.
       if (!this.root) this.begin();
     }
 
     attributeChangedCallback(_name, before, now) {
-      if (this.isConnected && before !== now) this.begin();
+      if (before === now) return;
+      if (this.isConnected) this.begin();
+      else this.root = null;
     }
 
     /** Show it from the start, once for all attributes that change together. */
@@ -179,10 +183,10 @@
     /** The answer of the API; raises Refused.  query: pairs of name and value, without those that are empty. */
     async ask(path, query = [], options = {}) {
       const { _ } = this.words;
-      const url = new URL(`${this.endpoint}/${path}`);
-      for (const [name, value] of [["jurisdiction_id", this.jurisdiction], ...query]) if (value) url.searchParams.append(name, value);
       let response, said;
       try {
+        const url = new URL(`${this.endpoint}/${path}`);
+        for (const [name, value] of [["jurisdiction_id", this.jurisdiction], ...query]) if (value) url.searchParams.append(name, value);
         response = await fetch(url, { credentials: "omit", ...options });
         said = await response.json();
       } catch {
@@ -333,7 +337,7 @@
       const named = new Map();
       for (const { layer, name } of await this.element.ask("districts.json"))
         if (layer !== city?.code) named.set(layer, (named.get(layer) ?? 0) + !/\d/.test(name));
-      return [...named].reduce((most, each) => (each[1] > most[1] ? each : most), [null, -1])[0];
+      return [...named].reduce((most, each) => (each[1] > most[1] ? each : most), [null, 0])[0];
     }
 
     pathOf(ring) {
@@ -513,7 +517,7 @@
 
   const STEPS = ["what", "where", "details", "contact", "check"];
   // How the API's messages begin, and the field that they speak of.
-  const SPOKEN_OF = { lat: "address", long: "address", address_string: "address", a: "address", description: "description", email: "email", phone: "phone", first_name: "first_name", last_name: "last_name", service_code: "search" };
+  const SPOKEN_OF = { lat: "address", long: "address", address_string: "address", a: "address", description: "description", email: "email", phone: "phone", first_name: "first_name", last_name: "last_name", service_code: "search", at: "photo", the: "photo" };
 
   class ReportElement extends Open311Element {
     static observedAttributes = ["endpoint", "jurisdiction", "service"];
@@ -527,7 +531,7 @@
       await this.trying(
         async () => {
           const turn = this.turn;
-          const services = await this.ask("services.json");
+          const services = await this.ask("services.json", [["extensions", "true"]]);
           if (turn !== this.turn) return;
           this.services = services;
           this.status.textContent = "";
@@ -535,8 +539,9 @@
           const given = this.getAttribute("service");
           const service = given && services.find((each) => each.service_code === given);
           if (given && !service) this.told.replaceChildren(this.summary([[_("We do not find this service")]]));
-          if (service) await this.choose(service, false);
-          else this.go("what", false);
+          if (service) await this.choose(service, this.isAgain);
+          else this.go("what", this.isAgain);
+          this.isAgain = false;
         },
         (error) => {
           this.status.textContent = "";
@@ -603,13 +608,19 @@
         ),
       );
       const search = make("input", { type: "search", maxlength: 200, autocomplete: "off", input: () => this.search() });
+      const phone = this.services.find((each) => each.emergency_phone)?.emergency_phone;
       return this.section(
         _("What do you want to report?"),
+        phone && make("p", { class: "note urgent" }, _("Is somebody in danger?"), " ", _("Call"), " ", this.telephone(phone)),
         this.field("search", _("Search in your own words"), search, { hint: _("For example: pothole, broken lamp, missed garbage"), isOptional: false }),
         this.count,
         this.found,
         this.groups,
       );
+    }
+
+    telephone(number) {
+      return make("a", { href: `tel:${number}`, class: "strong" }, number);
     }
 
     choice(service) {
@@ -639,11 +650,13 @@
         chosen: (long, lat) => this.putPin(long, lat),
       });
       this.pinned = make("p", { role: "status" });
-      this.unpin = this.button(_("Remove the pin"), () => this.putPin(), { class: "second", hidden: true });
+      this.unpin = this.button(_("Remove the pin"), () => (this.putPin(), this.at("address").focus()), { class: "second", hidden: true });
       const position = this.button(_("Use my position"), () => this.locate(), { class: "second" });
       this.map.outline(this.getAttribute("layer")).catch(() => (this.map.frame.hidden = true));
+      this.urgent = make("p", { class: "note urgent", hidden: true });
       return this.section(
         _("Where is it?"),
+        this.urgent,
         this.field("address", _("Address or crossing"), make("input", { autocomplete: "street-address", maxlength: 1000 }), {
           hint: _("Street and number, or two streets: 12 Main St, or Main St & Park Ave"),
           isOptional: false,
@@ -691,12 +704,8 @@
       return this.section(
         _("What is wrong?"),
         this.form_of_service,
-        this.field("description", _("Describe it in your own words"), make("textarea", { rows: 5 }), {
-          hint: joined([_("What do you see, and what makes it easy to find?"), _("Everybody can read this: please write no names and no telephone numbers.")]),
-        }),
-        this.field("photo", _("Photos"), make("input", { type: "file", multiple: true, accept: "image/*,.heic,application/pdf" }), {
-          hint: joined([_("Everybody can see them: please show no faces and no licence plates."), _("We take out what the camera wrote into them.")]),
-        }),
+        this.field("description", _("Describe it in your own words"), make("textarea", { rows: 5 }), { hint: " " }),
+        this.field("photo", _("Photos"), make("input", { type: "file", multiple: true, accept: "image/*,.heic,application/pdf" }), { hint: " " }),
       );
     }
 
@@ -736,6 +745,7 @@
           // Those of another service are kept, with what was answered, for who comes back to it.
           this.asked = this.questions.get(code);
           this.form_of_service.replaceChildren(...this.asked.map((each) => each.shown));
+          this.tellOf(service);
           this.status.textContent = "";
           this.tell([]);
           this.go("where", moves);
@@ -745,6 +755,16 @@
           this.tell(error.texts.map((text) => [null, text]));
         },
       );
+    }
+
+    /** What of the service is an emergency, and who will read what is written. */
+    tellOf({ emergency, emergency_phone: phone, keywords }) {
+      const { _ } = this.words;
+      const isPrivate = keywords.split(",").includes("private");
+      this.urgent.hidden = !emergency;
+      this.urgent.replaceChildren(make("strong", {}, _("An emergency:")), ` ${emergency} `, ...(phone ? [_("Call"), " ", this.telephone(phone)] : []));
+      this.at("description-hint").textContent = joined([_("What do you see, and what makes it easy to find?"), !isPrivate && _("Everybody can read this: please write no names and no telephone numbers.")]);
+      this.at("photo-hint").textContent = joined([!isPrivate && _("Everybody can see them: please show no faces and no licence plates."), _("We take out what the camera wrote into them.")]);
     }
 
     /** A question of the service as it is shown; values: what is answered, words: the same for people. */
@@ -831,7 +851,7 @@
         () => this.ask("route.json", [["service_code", this.service.service_code], ...this.place()]),
         (error) => {
           const isMissing = error.status === 400 && !this.place().length;
-          problems = (isMissing ? [_("Enter an address or a crossing of two streets.")] : error.texts).map((text) => [error.status === 400 ? "address" : null, text]);
+          problems = (isMissing ? [_("Enter an address or a crossing of two streets.")] : error.texts).map((text) => [error.status === 400 ? "address" : null, this.plain(text)]);
         },
       );
       return problems;
@@ -870,7 +890,7 @@
     /** Before it is sent: all that was typed, what is known nearby, and who gets it. */
     async review() {
       const { _, ngettext } = this.words;
-      const none = _("None");
+      const none = _("Not given");
       const fact = (label, text, step) =>
         make(
           "div",
@@ -928,7 +948,8 @@
 
     /** Say what is wrong: pairs of a field's id, or nothing, and a text; none: nothing is. */
     tell(problems) {
-      for (const each of this.form.querySelectorAll(".problem")) each.hidden = true;
+      // Emptied too, for what is hidden is read all the same with the field that it describes.
+      for (const each of this.form.querySelectorAll(".problem")) fit(each, { hidden: true }, []).replaceChildren();
       for (const each of this.form.querySelectorAll("[aria-invalid]")) each.removeAttribute("aria-invalid");
       this.status.textContent = "";
       this.told.replaceChildren();
@@ -958,6 +979,21 @@
       return question?.id ?? (photo ? "photo" : SPOKEN_OF[text.split(" ")[0]]);
     }
 
+    /** A message of the API about what people can do something about, in their words. */
+    plain(text) {
+      const { _ } = this.words;
+      const said = (pattern) => text.match(pattern)?.[1];
+      const city = said(/ is outside the area served, (.+)/);
+      const service = said(/(.+) is not offered at /);
+      const most = said(/^at most (.+) photos/);
+      const { name } = [...this.at("photo").files].find((each) => text.includes(each.name)) ?? {};
+      if (city) return _("This place is outside of %(city)s.", { city });
+      if (service) return _("%(service)s is not offered at this place.", { service });
+      if (/^the body must be at most/.test(text)) return _("The photos are too large together: please send fewer or smaller ones.");
+      if (most) return _("At most %(most)s photos can come with a report.", { most });
+      return name ? _("“%(name)s” cannot be taken. Choose a smaller photo (JPEG, PNG, GIF, WebP, HEIC) or PDF.", { name }) : text;
+    }
+
     async send() {
       const { _ } = this.words;
       // Pressed twice it is one call; called twice, the key makes it one request.
@@ -971,13 +1007,16 @@
       const pairs = [["api_key", this.getAttribute("api-key") ?? ""], ["service_code", this.service.service_code], ...this.place(), ...this.answers(), ...lines];
       for (const [name, value] of pairs) if (value) form.append(name, value);
       for (const file of this.at("photo").files) form.append("media", file);
+      // Who changed something after an answer was lost sends another one.
+      const said = JSON.stringify([...form].map(([name, value]) => [name, value.name ?? value, value.size]));
+      if (said !== this.said) Object.assign(this, { said, key: newKey() });
       await this.trying(
         async () => {
           const options = { method: "POST", body: form, headers: { "Idempotency-Key": this.key } };
           const [receipt] = await this.ask("requests.json", [], options);
           await this.sent(receipt);
         },
-        (error) => this.tell(error.texts.map((text) => [error.status === 400 ? this.fieldOf(text) : null, text])),
+        (error) => this.tell(error.texts.map((text) => [error.status === 400 ? this.fieldOf(text) : null, this.plain(text)])),
       );
       this.isSending = false;
       this.onward.removeAttribute("aria-disabled");
@@ -990,7 +1029,7 @@
       const headline = make("h2", { tabindex: -1 }, _("Your report was sent"));
       const panel = make("div", { class: "panel", part: "panel" }, headline, make("p", {}, this.service.service_name));
       const more = make("div", { "aria-live": "polite" });
-      this.root.replaceChildren(panel, notice ? make("p", { class: "note" }, notice) : "", more, make("p", {}, this.button(_("Report something else"), () => this.begin(), { class: "second" })));
+      this.root.replaceChildren(panel, notice ? make("p", { class: "note" }, notice) : "", more, make("p", {}, this.button(_("Report something else"), () => ((this.isAgain = true), this.begin()), { class: "second" })));
       headline.focus();
       if (number) return this.tellNumber(number, panel, more);
       if (!token) return;
@@ -1120,7 +1159,7 @@
       const { count, open, service_request_id: number } = cluster;
       const kind = open ? "spot" : "spot closed";
       if (number) return draw("a", { href: this.pageOf(number), tabindex: -1, class: kind }, draw("circle", { r: 22, class: "around" }), draw("circle", { r: 8 }));
-      const text = new Intl.NumberFormat(this.words.code, { notation: "compact", maximumFractionDigits: 1 }).format(count);
+      const text = new Intl.NumberFormat(this.words.locale, { notation: "compact", maximumFractionDigits: 1 }).format(count);
       const radius = 14 + Math.min(12, 3 * Math.log10(count) + Math.max(0, text.length - 3) * 3);
       return draw("g", { class: kind, click: () => this.comeCloser(cluster) }, draw("circle", { r: 22, class: "around" }), draw("circle", { r: radius }), draw("text", {}, text));
     }
@@ -1130,7 +1169,9 @@
       const { lat, long, count, open, service_request_id: number } = cluster;
       const place = `${lat.toFixed(4)}, ${long.toFixed(4)}`;
       const name = this.map.nameAt(long, lat);
-      const more = count > MOST_LISTED ? [_("Zoom in"), () => this.comeCloser(cluster)] : [_("List"), () => this.list(cluster)];
+      // Its row is another one then.
+      const nearer = () => (this.comeCloser(cluster), this.map.box.focus());
+      const more = count > MOST_LISTED && this.map.zoom < CLOSEST_ZOOM ? [_("Zoom in"), nearer] : [_("List"), () => this.list(cluster)];
       return make(
         "tr",
         {},
@@ -1151,16 +1192,19 @@
     }
 
     /** The requests of a cluster, one by one. */
-    async list({ bbox: { west, south, east, north } }) {
-      const { ngettext } = this.words;
+    async list({ count, bbox: { west, south, east, north } }) {
+      const { _, ngettext } = this.words;
       const edge = 1e-6;
       const bbox = [west - edge, south - edge, east + edge, north + edge].map((each) => each.toFixed(7)).join(",");
       await this.trying(
         async () => {
           const found = await this.ask("requests.json", [["bbox", bbox], ["page_size", MOST_LISTED], ...this.filters]);
-          const headline = make("h3", { tabindex: -1 }, ngettext("%(num)s report at this place", "%(num)s reports at this place", found.length));
+          const headline = make("h3", { tabindex: -1 }, ngettext("%(num)s report at this place", "%(num)s reports at this place", count));
+          const all = new URL("/map", this.endpoint);
+          for (const [name, value] of [["jurisdiction_id", this.jurisdiction], ["bbox", bbox], ...this.filters]) if (value) all.searchParams.set(name, value);
           const item = (each) => make("li", {}, this.link(each.service_request_id, `${each.service_name}, ${each.service_request_id}`, { class: "target" }), make("span", { class: "quiet small" }, ` ${this.words.day(each.requested_datetime)}`));
-          this.listed.replaceChildren(headline, make("ul", { class: "choices" }, found.map(item)));
+          const rest = found.length < count ? make("p", {}, make("a", { href: all.href, class: "target" }, _("List all of them"))) : "";
+          this.listed.replaceChildren(headline, make("ul", { class: "choices" }, found.map(item)), rest);
           headline.focus();
         },
         (error) => this.failed(error, () => this.load()),
@@ -1290,7 +1334,7 @@
   --quiet: var(--open311-quiet, #465462); --line: var(--open311-line, #76838f); --hairline: var(--open311-hairline, #cfd6dd);
   --wrong: var(--open311-wrong, #b3261e); --good: var(--open311-good, #14693a); --focus: var(--open311-focus, #ffbf47);
   --round: var(--open311-round, 4px); --water: #dde7ee;
-  display: block; color: var(--ink); background: var(--page); color-scheme: light;
+  display: block !important; color: var(--ink); background: var(--page); color-scheme: light;
   font-family: var(--open311-font, inherit); line-height: 1.5; overflow-wrap: anywhere; text-align: start;
 }
 @media (prefers-color-scheme: dark) {
@@ -1303,6 +1347,10 @@
   }
 }
 :host([hidden]), [hidden] { display: none !important; }
+.root {
+  white-space: normal; text-indent: 0; text-transform: none; letter-spacing: normal; word-spacing: normal;
+  -webkit-text-fill-color: currentcolor;
+}
 *, ::before, ::after { box-sizing: border-box; }
 h2 { font-size: 1.4em; line-height: 1.25; margin: 0 0 .6em; }
 h3 { font-size: 1.1em; line-height: 1.3; margin: 1em 0 .5em; }
