@@ -53,7 +53,8 @@ def speak(code: str) -> None:
 
 def prefer(code: str) -> None:
     """Answer this call in a language, unless one was chosen; one that we do not speak changes nothing."""
-    if code in LANGUAGES and _asked_for() is None and _known(asked.cookies.get(COOKIE)) is None:
+    chosen = asked.environ.get(_CHOSEN) or _asked_for() or _known(asked.cookies.get(COOKIE))
+    if code in LANGUAGES and chosen is None:
         asked.environ[_SPOKEN] = code
 
 

@@ -82,9 +82,15 @@ def show_question(link: Link) -> str:
 
 @with_link(VERDICT)
 def take_answer(link: Link) -> Response | tuple[str, int]:
-    """POST /fixed/{token}: fixed (yes, no), score (1 to 5), comment.  303; 400; 404; 409 answered.  Raises BadForm."""
+    """POST /fixed/{token}: fixed (yes, no), score (1 to 5), comment.  303; 400; 404; 409 answered.  Raises BadForm.
+
+    With lang nothing is kept: 200, the same in that language.
+    """
     sent = read_form(asked, settings())
     form = {name: sent.first(name) for name in ("fixed", "score", "comment")}
+    if sent.first(language.ARGUMENT):
+        language.speak(sent.first(language.ARGUMENT))
+        return _question(link, form=form), 200
     problems = []
     if form["fixed"] not in (_YES, _NO):
         problems.append(("fixed-yes", _("Say whether it was fixed")))
@@ -116,7 +122,9 @@ def _question(link: Link, *, form: dict[str, str] | None = None, problems: Any =
     with driver.connection() as connection:
         question = find_question(connection, **_of(link))
     facts = {"question": question, "form": form or {}, "problems": problems, "wrong": dict(problems), "scores": SCORES}
-    return _page("fixed", link, question.language, **facts)
+    # Where something may have been typed, the language is changed by its form.
+    step_form = "verdict" if question.is_fixed is None else None
+    return _page("fixed", link, question.language, step_form=step_form, **facts)
 
 
 def _of(link: Link) -> dict[str, Any]:

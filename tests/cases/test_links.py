@@ -271,6 +271,20 @@ def test_a_comment_that_is_too_long_is_shown_again(client: FlaskClient, closed: 
     assert html.document_fromstring(answer.text).xpath("//*[@role='alert']//a[@href='#comment']")
 
 
+def test_the_language_of_the_question_can_be_changed_and_nothing_is_lost(
+    client: FlaskClient, trees: Working, closed: tuple[str, str]
+):
+    answer = client.post(closed[1], data={"fixed": "no", "score": "4", "comment": "A stump is left", "lang": "es"})
+    page = html.document_fromstring(answer.text)
+
+    assert answer.status_code == 200
+    assert page.findtext(".//h1") == "¿Se resolvió?"
+    assert page.xpath("//textarea")[0].text == "A stump is left"
+    assert page.xpath("//input[@name='fixed' and @checked]/@value") == ["no"]
+    assert page.xpath("//option[@selected]/@value") == ["4"]
+    assert trees.rows("select 1 from verdict") == []
+
+
 def test_the_language_that_was_chosen_stays_after_the_button(client: FlaskClient, trees: Working):
     link = path(STOP, trees, reported(trees))
 
