@@ -149,7 +149,7 @@ def _asked_for() -> str | None:
 
 def _preferred() -> str | None:
     """What the browser likes best of ours; of zh-TW and the like the first part."""
-    wished = (code.split("-")[0].lower() for code in asked.accept_languages.values())
+    wished = (code.split("-")[0].lower() for code, quality in asked.accept_languages if quality > 0)
     return next((code for code in wished if code in LANGUAGES), None)
 
 

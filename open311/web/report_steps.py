@@ -209,11 +209,11 @@ def _check_photo(step: Step) -> tuple[dict[str, Any], Found]:
                 )
             )
         except BadPhoto:
-            megabytes = language.number(limits.max_file_bytes / 2**20)
             advice = _(
-                "“%(name)s” cannot be taken. Choose a photo (JPEG, PNG, GIF, WebP, HEIC) or a PDF of at most %(size)s MB.",
+                "“%(name)s” cannot be taken. Choose a photo (JPEG, PNG, GIF, WebP, HEIC) or a PDF of at most %(size)s MB and %(pixels)s million pixels.",
                 name=one_line(file.filename or "")[:100],
-                size=megabytes,
+                size=language.number(limits.max_file_bytes / 2**20),
+                pixels=language.number(limits.max_photo_pixels / 1e6),
             )
             found.append(("files", advice))
     if not photos:

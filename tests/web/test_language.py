@@ -75,6 +75,10 @@ def test_the_language_of_the_browser_is_spoken(client: FlaskClient):
     assert parsed(client.get("/track", headers=asked)).get("lang") == "zh"
 
 
+def test_a_language_that_the_browser_refuses_is_not_spoken(client: FlaskClient):
+    assert parsed(client.get("/track", headers={"Accept-Language": "es;q=0, fr"})).get("lang") == "en"
+
+
 @pytest.mark.parametrize("code", ["xx", "", "../es", "ES"])
 def test_a_language_that_we_do_not_speak_changes_nothing(client: FlaskClient, code: str):
     answer = client.get("/track", query_string={"lang": code})

@@ -244,6 +244,7 @@ def test_what_is_no_photo_is_told_by_its_name(lamp: Walker):
     assert answer.status_code == 400
     assert lamp.problems() == ["#files"]
     assert SCRIPT in text(answer)
+    assert "at most 16 MB and 40 million pixels" in text(answer)
     assert parsed(answer).xpath("//script[not(@src)]") == []
     assert lamp.value("description") == ["Lamp is out"]
 

@@ -1404,6 +1404,7 @@ details details { margin-block: 0; padding-inline-start: 1em; }
 .choices p { margin: 0; }
 .note { border-inline-start: 5px solid var(--line); background: var(--raised); padding: .75em 1em; margin-block-end: 1em; }
 .note h3 { margin-block-start: 0; }
+.note.urgent { border-color: var(--wrong); }
 .panel { border: 2px solid var(--good); border-radius: var(--round); padding: 1.25em 1em; margin-block-end: 1em; }
 .panel p { margin: 0; }
 .panel .number { font-size: 1.5em; display: block; }
