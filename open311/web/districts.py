@@ -134,8 +134,8 @@ def _district(layer: str, code: str, *, email: str = "", problems: Found = ()) -
             for of, each in ((this, year), (this, year - 1), ({}, year), ({}, year - 1))
         )
         months = _cards(connection, city, {**this, "period": [str(year)], "trend": ["true"]}, now=now)
-        if whole_before is None or whole_before.figures["received"] == 0:
-            before = None  # nothing was recorded yet, which is not the same as that nothing happened
+        # Of a year in which nothing was recorded nothing is known, which is not that nothing happened.
+        is_before_all = whole_before is None or whole_before.figures["received"] == 0
         layer_name = next(each.name for each in layers_of(connection, jurisdiction_id=city.id, at=now) if each.code == layer)
     return page(
         "district",
@@ -151,9 +151,9 @@ def _district(layer: str, code: str, *, email: str = "", problems: Found = ()) -
         year=year,
         years=range(this_year, this_year - _YEARS, -1),
         is_running=year == this_year,
-        has_year_before=before is not None,
+        is_before_all=is_before_all,
         months=[(each.period.first_month, each.figures["received"], each.figures["closed"]) for each in months],
-        figures=_compared(own, before, whole),
+        figures=_compared(own, None if is_before_all else before, whole),
         own=own,
         neighbours=[(each_code, each_name, figures) for each_code, each_name, figures in own.neighbours] if own else [],
         links=_links(city, f"{layer}:{code}", year),

@@ -88,7 +88,8 @@ def take_answer(link: Link) -> Response | tuple[str, int]:
     """
     sent = read_form(asked, settings())
     form = {name: sent.first(name) for name in ("fixed", "score", "comment")}
-    if sent.first(language.ARGUMENT):
+    # By a button of the form; in the address it says in which language the answer is.
+    if language.ARGUMENT not in asked.args and sent.first(language.ARGUMENT):
         language.speak(sent.first(language.ARGUMENT))
         return _question(link, form=form), 200
     problems = []

@@ -88,6 +88,7 @@ def show_map() -> str | tuple[str, int]:
             name: _named(values[name], known) for name, known in names.items() if values.get(name, "") not in ("", *known)
         },
         others=[(name, text) for name, texts in given.items() if name not in FIELDS for text in texts],
+        is_day=_DAY.fullmatch,
         is_part="bbox" in given,
         is_sorted="sort" in given,
         most_rows=settings().max_page_rows,

@@ -77,7 +77,8 @@ def show_again(form: Form) -> Response:
     sent = [("continue", _("Please press the button again: the page was open for long, or this browser keeps no cookies."))]
     if form.files:
         sent.append(("files", _("Then choose your photos again: they were not kept.")))
-    return _kept((_answer(form, problems=sent), 400))
+    answer = _answer(form, problems=sent)
+    return _kept(answer if isinstance(answer, tuple) else (answer, 400))
 
 
 @with_page_form_or(show_again)
@@ -116,15 +117,16 @@ def _answer(form: Form, *, problems: Found | None = None) -> Any:
     language.speak(form.first(language.ARGUMENT))
     draft = read_draft(form, city)
     name, go = form.first("step"), form.first("go")
-    if go == "search" or (name == WHAT and not draft.first("service_code")):
+    is_search = go == "search" or (name == WHAT and not draft.first("service_code"))
+    if is_search and not draft.has_lost_photos:
         return _what(city, draft, words=one_line(form.first("q"))[:MAX_WORDS_CHARACTERS])
     with driver.connection() as connection:
         service = find_service(connection, one_line(draft.first("service_code")), jurisdiction_id=city.id)
     step = Step(form=form, city=city, draft=draft, service=service, now=now)
-    if draft.has_lost_photos and name != PHOTO:
-        return _show(
-            PHOTO, step, problems=[("files", _("Your photos were kept for a day alone: please choose them again."))]
-        ), 400
+    if draft.has_lost_photos:
+        lost = ("files", _("Your photos were kept for a day alone: please choose them again."))
+        _more, found = CHECKS[PHOTO](step) if problems is None and name == PHOTO else ({}, [])
+        return _show(PHOTO, step, problems=[*(problems or ()), lost, *found]), 400
     kind, _colon, wanted = go.partition(":")
     if (
         problems is None

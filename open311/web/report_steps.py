@@ -210,7 +210,8 @@ def _check_photo(step: Step) -> tuple[dict[str, Any], Found]:
             )
         except BadPhoto:
             advice = _(
-                "“%(name)s” cannot be taken. Choose a photo (JPEG, PNG, GIF, WebP, HEIC) or a PDF of at most %(size)s MB and %(pixels)s million pixels.",
+                "“%(name)s” cannot be taken. Choose a photo (JPEG, PNG, GIF, WebP, HEIC) or a PDF of at most %(size)s MB"
+                " and %(pixels)s million pixels.",
                 name=one_line(file.filename or "")[:100],
                 size=language.number(limits.max_file_bytes / 2**20),
                 pixels=language.number(limits.max_photo_pixels / 1e6),

@@ -285,6 +285,13 @@ def test_the_language_of_the_question_can_be_changed_and_nothing_is_lost(
     assert trees.rows("select 1 from verdict") == []
 
 
+def test_an_answer_is_kept_whatever_language_the_address_names(client: FlaskClient, trees: Working, closed: tuple[str, str]):
+    answer = client.post(f"{closed[1]}?lang=es", data={"fixed": "yes"})
+
+    assert answer.status_code == 303
+    assert trees.rows("select is_fixed from verdict")[0].is_fixed is True
+
+
 def test_the_language_that_was_chosen_stays_after_the_button(client: FlaskClient, trees: Working):
     link = path(STOP, trees, reported(trees))
 

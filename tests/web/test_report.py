@@ -434,14 +434,19 @@ def test_a_form_of_another_page_puts_nothing_into_the_store(client: FlaskClient,
     assert [each for each in tmp_path.rglob("*") if each.is_file()] == []
 
 
-def test_photos_that_are_kept_no_longer_are_asked_for_again(lamp: Walker, monkeypatch: pytest.MonkeyPatch):
+@pytest.mark.parametrize("how", ["next", "back", "search", "remove:0"])
+@pytest.mark.parametrize("steps", [0, 1])
+def test_photos_that_are_kept_no_longer_are_asked_for_again(
+    lamp: Walker, monkeypatch: pytest.MonkeyPatch, how: str, steps: int
+):
     lamp.go(**LAMP)
     lamp.go()
     lamp.go(photos=((photo(), "wall.jpg"),))
-    lamp.go()
+    for _each in range(steps):
+        lamp.go()
     monkeypatch.setattr("itsdangerous.timed.time.time", lambda: time() + 25 * 3600)
 
-    lamp.go()
+    lamp.go(how)
 
     assert lamp.page.status_code == 400
     assert lamp.headline == "Do you have a photo?"

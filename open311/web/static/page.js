@@ -5,7 +5,13 @@
   const spoken = document.documentElement.lang || "en";
   // As the server writes numbers.
   const locale = spoken === "es" ? "es-US" : spoken;
-  const plurals = new Intl.PluralRules(spoken);
+  // As gettext counts the forms of a text; browsers name a language's own in an order of theirs.
+  const FORMS = ["zero", "one", "two", "few", "many", "other"];
+  const formOf = (language, num) => {
+    const rules = new Intl.PluralRules(language);
+    const { pluralCategories } = rules.resolvedOptions();
+    return FORMS.filter((each) => pluralCategories.includes(each)).indexOf(rules.select(num));
+  };
   // Marks a text as one to be translated, where it is said.
   const _ = (text) => text;
   const TWICE_MILLISECONDS = 5000;
@@ -25,8 +31,8 @@
           .catch(() => {}),
     say: (text, said = {}) => fill(known[text] || text, said),
     count: (one, many, num) => {
-      const forms = known[one] || [one, many];
-      const form = forms[Math.min(plurals.resolvedOptions().pluralCategories.indexOf(plurals.select(num)), forms.length - 1)];
+      const [forms, language] = known[one] ? [known[one], spoken] : [[one, many], "en"];
+      const form = forms[Math.min(formOf(language, num), forms.length - 1)];
       return fill(form, { num: window.open311.number(num) });
     },
     number: (value) => value.toLocaleString(locale),

@@ -110,11 +110,9 @@
   function seen() {
     const bounds = map.getBounds();
     if (part.length !== 4 || !part.every(Number.isFinite)) return bounds;
-    const [west, south, east, north] = part;
-    return L.latLngBounds(
-      [Math.max(south, bounds.getSouth()), Math.max(west, bounds.getWest())],
-      [Math.min(north, bounds.getNorth()), Math.min(east, bounds.getEast())],
-    );
+    const [west, south] = [Math.max(part[0], bounds.getWest()), Math.max(part[1], bounds.getSouth())];
+    const [east, north] = [Math.min(part[2], bounds.getEast()), Math.min(part[3], bounds.getNorth())];
+    return west <= east && south <= north ? L.latLngBounds([south, west], [north, east]) : null;
   }
 
   let asking = 0;
@@ -127,13 +125,13 @@
     for (const name of ["page", "bbox", "lang", "q"]) query.delete(name);
     for (const [name, value] of [...query]) if (!value) query.delete(name);
     query.set("jurisdiction_id", facts.city);
-    query.set("bbox", [
+    if (bounds) query.set("bbox", [
       Math.max(-180, bounds.getWest()), Math.max(-85, bounds.getSouth()), Math.min(180, bounds.getEast()), Math.min(85, bounds.getNorth()),
     ].map((edge) => edge.toFixed(6)).join(","));
     // Of cells twice as wide, so that circles have room.
     query.set("zoom", Math.max(0, Math.round(map.getZoom()) - 1));
     try {
-      const clusters = await fetched(`${facts.base}/clusters.json?${query}`);
+      const clusters = bounds ? await fetched(`${facts.base}/clusters.json?${query}`) : [];
       if (mine !== asking) return;
       if (isFirst && clusters.length) {
         isFirst = false;

@@ -73,15 +73,17 @@
   class Words {
     constructor(code, texts) {
       this.code = code;
+      // As gettext counts the forms of a text; browsers name a language's own in an order of theirs.
       const rules = new Intl.PluralRules(code);
       // As on our pages.
       this.locale = code === "es" ? "es-US" : code;
-      const { pluralCategories } = rules.resolvedOptions();
+      const own = rules.resolvedOptions().pluralCategories;
+      const forms = ["zero", "one", "two", "few", "many", "other"].filter((each) => own.includes(each));
       this._ = (text, said) => filled(texts[text] ?? text, said);
       this.ngettext = (one, many, num) => {
-        const at = pluralCategories.indexOf(rules.select(num));
-        const forms = texts[one] ?? [one, many];
-        return filled(forms[Math.min(at, forms.length - 1)], { num: this.number(num) });
+        const known = texts[one];
+        const text = known ? known[Math.min(forms.indexOf(rules.select(num)), known.length - 1)] : num === 1 ? one : many;
+        return filled(text, { num: this.number(num) });
       };
     }
 
@@ -174,10 +176,15 @@
 
     /** The full page of a request. */
     pageOf(number) {
-      const url = new URL(`/track/${encodeURIComponent(number)}`, this.endpoint);
+      return this.pageUrl(`/track/${encodeURIComponent(number)}`).href;
+    }
+
+    /** A page of the service, of this city and in this language. */
+    pageUrl(path) {
+      const url = new URL(path, this.endpoint);
       if (this.jurisdiction) url.searchParams.set("jurisdiction_id", this.jurisdiction);
       if (this.words.code !== ENGLISH) url.searchParams.set("lang", this.words.code);
-      return url.href;
+      return url;
     }
 
     /** The answer of the API; raises Refused.  query: pairs of name and value, without those that are empty. */
@@ -761,8 +768,11 @@
     tellOf({ emergency, emergency_phone: phone, keywords }) {
       const { _ } = this.words;
       const isPrivate = keywords.split(",").includes("private");
-      this.urgent.hidden = !emergency;
-      this.urgent.replaceChildren(make("strong", {}, _("An emergency:")), ` ${emergency} `, ...(phone ? [_("Call"), " ", this.telephone(phone)] : []));
+      // Who comes at once stands in the first step, which may be left out.
+      const isFirst = this.getAttribute("service") && phone;
+      const said = emergency ? [make("strong", {}, _("An emergency:")), ` ${emergency} `] : [_("Is somebody in danger?"), " "];
+      this.urgent.hidden = !emergency && !isFirst;
+      this.urgent.replaceChildren(...said, ...(phone ? [_("Call"), " ", this.telephone(phone)] : []));
       this.at("description-hint").textContent = joined([_("What do you see, and what makes it easy to find?"), !isPrivate && _("Everybody can read this: please write no names and no telephone numbers.")]);
       this.at("photo-hint").textContent = joined([!isPrivate && _("Everybody can see them: please show no faces and no licence plates."), _("We take out what the camera wrote into them.")]);
     }
@@ -1200,8 +1210,8 @@
         async () => {
           const found = await this.ask("requests.json", [["bbox", bbox], ["page_size", MOST_LISTED], ...this.filters]);
           const headline = make("h3", { tabindex: -1 }, ngettext("%(num)s report at this place", "%(num)s reports at this place", count));
-          const all = new URL("/map", this.endpoint);
-          for (const [name, value] of [["jurisdiction_id", this.jurisdiction], ["bbox", bbox], ...this.filters]) if (value) all.searchParams.set(name, value);
+          const all = this.pageUrl("/map");
+          for (const [name, value] of [["bbox", bbox], ...this.filters]) if (value) all.searchParams.set(name, value);
           const item = (each) => make("li", {}, this.link(each.service_request_id, `${each.service_name}, ${each.service_request_id}`, { class: "target" }), make("span", { class: "quiet small" }, ` ${this.words.day(each.requested_datetime)}`));
           const rest = found.length < count ? make("p", {}, make("a", { href: all.href, class: "target" }, _("List all of them"))) : "";
           this.listed.replaceChildren(headline, make("ul", { class: "choices" }, found.map(item)), rest);
@@ -1334,7 +1344,7 @@
   --quiet: var(--open311-quiet, #465462); --line: var(--open311-line, #76838f); --hairline: var(--open311-hairline, #cfd6dd);
   --wrong: var(--open311-wrong, #b3261e); --good: var(--open311-good, #14693a); --focus: var(--open311-focus, #ffbf47);
   --round: var(--open311-round, 4px); --water: #dde7ee;
-  display: block !important; color: var(--ink); background: var(--page); color-scheme: light;
+  display: block; color: var(--ink); background: var(--page); color-scheme: light;
   font-family: var(--open311-font, inherit); line-height: 1.5; overflow-wrap: anywhere; text-align: start;
 }
 @media (prefers-color-scheme: dark) {
@@ -1348,7 +1358,7 @@
 }
 :host([hidden]), [hidden] { display: none !important; }
 .root {
-  white-space: normal; text-indent: 0; text-transform: none; letter-spacing: normal; word-spacing: normal;
+  display: block; white-space: normal; text-indent: 0; text-transform: none; letter-spacing: normal; word-spacing: normal;
   -webkit-text-fill-color: currentcolor;
 }
 *, ::before, ::after { box-sizing: border-box; }
