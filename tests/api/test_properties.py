@@ -27,13 +27,14 @@ from schemas.request import (
     TOKENS,
 )
 from schemas.scorecard import COMPARISON, SCORECARDS
-from schemas.service import DEFINITION, SERVICES
+from schemas.service import DEFINITION, EXTENDED_SERVICES, SERVICES
 from schemas.text import NOT_PRINTABLE, clean
 from schemas.update import RECEIPT, UPDATES
 from tests.api.wire import document, read_json, read_xml
 
 _REPRESENTATIONS = {
     "services": SERVICES,
+    "extended services": EXTENDED_SERVICES,
     "definition": DEFINITION,
     "requests": REQUESTS,
     "extended requests": EXTENDED_REQUESTS,

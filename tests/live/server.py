@@ -84,6 +84,17 @@ class Live:
         """A connection to its database, in autocommit; closed at the end of the `with` that it is used in."""
         return psycopg.connect(self.database_url, autocommit=True)
 
+    def take_out(self, numbers: str) -> None:
+        """Delete the requests whose numbers are like this, with what the worker has counted of them meanwhile."""
+        with self.connect() as connection, connection.transaction():
+            connection.execute("lock table scorecard_fact in share row exclusive mode")
+            connection.execute(
+                "delete from scorecard_fact f using service_request r where r.jurisdiction_id = f.jurisdiction_id "
+                "and r.id = f.request_id and r.number like %s",
+                [numbers],
+            )
+            connection.execute("delete from service_request where number like %s", [numbers])
+
     def call(self, method: str, path: str, *, headers: Mapping[str, str] | None = None, body: bytes | None = None) -> Answer:
         """The answer to one call on a connection of its own; redirects are not followed."""
         return call(self.port, method, path, headers=headers, body=body)

@@ -33,8 +33,8 @@ def long_file(live: Live) -> Iterator[None]:
     """A file of Seattle that takes a while."""
     with live.connect() as connection:
         connection.execute(_LONG, [_ROWS])
-        yield
-        connection.execute("delete from service_request where number like 'LONG-%'")
+    yield
+    live.take_out("LONG-%")
 
 
 class Download:
