@@ -11,7 +11,7 @@ from sqlalchemy import BigInteger, Boolean, Text, and_, bindparam, func, or_, se
 from db.driver import Statement
 from geo.districts import District
 from open311.cases.intake import NewService
-from open311.models import Jurisdiction, Service, ServiceAttribute
+from open311.models import Service, ServiceAttribute
 from schemas.city import URL_SAFE
 from schemas.definition import Question
 
@@ -45,7 +45,7 @@ class AskedService:
 def list_services(
     connection: "Connection[Any]", *, jurisdiction_id: int, districts: Sequence[District] | None = None
 ) -> list[tuple[Any, ...]]:
-    """Active services by group and name, each in the order of schemas.service.ExtendedServiceSchema.
+    """Active services by group and name, each in the order of schemas.service.ExtendedServiceSchema, without its last field.
 
     districts: only those offered at a point that lies in these.
     """
@@ -136,11 +136,9 @@ _SERVICES = Statement(
         func.array_to_string(Service.keywords, ","),
         Service.service_group,
         Service.emergency,
-        Jurisdiction.emergency_phone,
         Service.offered_layer_id,
         Service.offered_boundary_codes,
     )
-    .join(Jurisdiction, Jurisdiction.id == Service.jurisdiction_id)
     .where(Service.jurisdiction_id == _JURISDICTION, Service.is_active)
     .order_by(Service.service_group, Service.name, Service.id),
     row_factory=tuple_row,

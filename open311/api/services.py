@@ -34,8 +34,8 @@ def show_services(format: str) -> Response:
     with driver.connection() as connection:
         rows = list_services(connection, jurisdiction_id=city.id, districts=districts)
     if query.wants_extensions(arguments()):
-        return respond(EXTENDED_SERVICES, rows, format)
-    return respond(SERVICES, [row[:-2] for row in rows], format)
+        return respond(EXTENDED_SERVICES, [(*row, city.emergency_phone) for row in rows], format)
+    return respond(SERVICES, [row[:-1] for row in rows], format)
 
 
 @public
